@@ -1,0 +1,41 @@
+// The only source of time and chance, so that limits and retries are tested without sleeping.
+// Nothing else in src may touch Date.now, Math.random or a timer.
+
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface Clock {
+  /** Wall clock, in milliseconds since 1970. */
+  now(): number
+  /** A clock that never goes back, in milliseconds with fractions. */
+  monotonicMs(): number
+  /** Resolves after `ms`, or at once when `signal` is aborted; it never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Calls `run` every `ms` until the returned function is called; never keeps the process alive. */
+  every(ms: number, run: () => void): () => void
+  /** Calls `run` once after `ms` unless the returned function is called first. */
+  after(ms: number, run: () => void): () => void
+  /** 0 up to, not including, 1. */
+  random(): number
+}
+
+async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  await delay(ms, undefined, signal ? { signal } : {}).catch((reason: unknown) => {
+    if (!signal?.aborted) throw reason
+  })
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep,
+  every(ms, run) {
+    const timer = setInterval(run, ms)
+    timer.unref()
+    return () => clearInterval(timer)
+  },
+  after(ms, run) {
+    const timer = setTimeout(run, ms)
+    return () => clearTimeout(timer)
+  },
+  random: () => Math.random(),
+}

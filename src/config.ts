@@ -1,0 +1,232 @@
+// The one schema of everything that can be configured: types, defaults, checks and the README's tables
+// come from it. It is the only reader of process.env, and it never puts a value of a secret into a message.
+
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { FluxMailError, messageOf } from './errors.js'
+
+const milliseconds = z.number().int().min(0)
+const port = z.number().int().min(1).max(65_535)
+const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
+
+const retrySchema = z.strictObject({
+  delaysMs: z
+    .array(milliseconds)
+    .min(1)
+    .meta({ description: 'wait before each further attempt; the last one repeats' }),
+  jitter: z.number().min(0).max(1).meta({ description: 'each delay is varied by up to this share' }),
+  maxAgeMs: milliseconds.meta({
+    description:
+      'a delivery older than this fails; age counts from its first attempt that reached MAIL FROM, without time held',
+  }),
+  maxAttempts: z.number().int().min(1).optional().meta({ description: 'a further limit, none by default' }),
+})
+
+export const laneSchema = z.strictObject({
+  retry: retrySchema,
+  unknown: z.enum(['hold', 'resend']).meta({
+    description:
+      'what becomes of a delivery whose relay fell silent after the final dot: kept for a person, or sent again with the same Message-ID',
+  }),
+})
+
+export type RetryRule = z.output<typeof retrySchema>
+export type LaneConfig = z.output<typeof laneSchema>
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const delaysMs = [1, 5, 15, 60, 120, 240].map((minutes) => minutes * MINUTE_MS)
+
+/** The lanes that exist unless configured otherwise. */
+export const defaultLanes: Readonly<Record<string, LaneConfig>> = {
+  transactional: { retry: { delaysMs, jitter: 0.2, maxAgeMs: 4 * HOUR_MS }, unknown: 'resend' },
+  bulk: { retry: { delaysMs, jitter: 0.2, maxAgeMs: 48 * HOUR_MS }, unknown: 'hold' },
+}
+
+export const relaySchema = z
+  .strictObject({
+    host: z
+      .string()
+      .min(1, 'must name the relay')
+      .meta({ description: "the relay's name or address; `relay:domain` sets `domain` too" }),
+    port: port.optional().meta({ description: '465 with `useSsl`, 587 with `useTls`, else 25' }),
+    domain: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "the domain of EHLO; this machine's name unless given" }),
+    username: z.string().min(1).optional().meta({ description: 'login name; with `password` or not at all' }),
+    password: z.string().min(1).optional().meta({ description: 'login password' }),
+    useTls: z.boolean().default(false).meta({ description: 'STARTTLS required: no upgrade, no mail' }),
+    useSsl: z.boolean().default(false).meta({ description: 'TLS from the first byte' }),
+    tls: z.record(z.string(), z.unknown()).optional().meta({
+      description:
+        "Node's TLS options (`ca`, `cert`, `key`, …); certificates are verified unless they say otherwise",
+    }),
+    allowPlaintextAuth: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'log in without TLS to a relay that is not on loopback' }),
+    timeoutMs: milliseconds
+      .min(1)
+      .default(30_000)
+      .meta({ description: 'for connecting, the greeting and every reply but the last' }),
+    finalReplyTimeoutMs: milliseconds
+      .min(1)
+      .default(10 * MINUTE_MS)
+      .meta({ description: 'for the reply to the final dot (RFC 5321, 4.5.3.2.6)' }),
+    maxConnections: z
+      .number()
+      .int()
+      .min(1)
+      .default(10)
+      .meta({ description: 'connections that one process keeps to the relay' }),
+    maxMessagesPerConnection: z
+      .number()
+      .int()
+      .min(1)
+      .default(1000)
+      .meta({ description: 'after so many messages a connection is replaced' }),
+    idleMs: milliseconds
+      .min(1)
+      .default(8_000)
+      .meta({ description: 'a connection unused for so long is closed' }),
+  })
+  .superRefine((relay, context) => {
+    for (const problem of relayProblems(relay)) context.addIssue({ code: 'custom', ...problem })
+  })
+  .transform((relay) => ({
+    ...relay,
+    ...splitHost(relay.host, relay.domain),
+    port: relay.port ?? (relay.useSsl ? 465 : relay.useTls ? 587 : 25),
+  }))
+
+interface Problem {
+  path: string[]
+  message: string
+}
+
+interface RelayShape {
+  host: string
+  username?: string | undefined
+  password?: string | undefined
+  useTls: boolean
+  useSsl: boolean
+  allowPlaintextAuth: boolean
+}
+
+function relayProblems(relay: RelayShape): Problem[] {
+  const problems: Problem[] = []
+  const { host } = splitHost(relay.host, undefined)
+  const add = (path: string, message: string) => problems.push({ path: [path], message })
+  const shorthand = /^[^[\]:]*:(\d+)$/.exec(relay.host)
+  if (shorthand) add('host', `holds a port; write host and port apart: port ${shorthand[1]}`)
+  if (host === '') add('host', 'must name the relay')
+  if (relay.useTls && relay.useSsl)
+    add('useSsl', 'cannot go with useTls: choose STARTTLS (useTls) or implicit TLS (useSsl)')
+  if ((relay.username === undefined) !== (relay.password === undefined)) {
+    add(
+      relay.username === undefined ? 'username' : 'password',
+      'username and password go together: give both or neither',
+    )
+  }
+  const plain = !relay.useTls && !relay.useSsl && !relay.allowPlaintextAuth
+  if (relay.username !== undefined && plain && !isLoopback(host)) {
+    add('username', 'would be sent without TLS; set useTls or useSsl, or allowPlaintextAuth if that is meant')
+  }
+  return problems
+}
+
+/** Takes the shorthand `relay:domain` and bracketed IPv6 literals apart. */
+function splitHost(host: string, domain: string | undefined): { host: string; domain?: string } {
+  const bracketed = /^\[([0-9A-Fa-f:.]+)\](?::(.+))?$/.exec(host)
+  const plain = isIP(host) === 6 ? null : /^([^:]*):(.*)$/.exec(host)
+  const [relay, shorthand] = bracketed
+    ? [bracketed[1] ?? '', bracketed[2]]
+    : plain
+      ? [plain[1] ?? '', plain[2]]
+      : [host, undefined]
+  const chosen = domain ?? (shorthand || undefined)
+  return { host: relay, ...(chosen === undefined ? {} : { domain: chosen }) }
+}
+
+/** Whether a host can only be this machine, so that a password to it crosses no network. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+export type RelayOptions = z.input<typeof relaySchema>
+export type RelayConfig = z.output<typeof relaySchema>
+
+const workerShape = {
+  relays: z.record(name, relaySchema).meta({ description: 'relays by name' }),
+  routes: z
+    .record(name, z.array(name).min(1))
+    .default({})
+    .meta({ description: 'named choices of relays, in order; `default` is all relays in the order given' }),
+  lanes: z
+    .record(name, laneSchema)
+    .default(defaultLanes)
+    .meta({ description: 'lanes by name, in place of the two built in' }),
+  concurrency: z
+    .number()
+    .int()
+    .min(1)
+    .default(20)
+    .meta({ description: 'deliveries that one process works on at once, for each lane' }),
+  maxPerWorkerPerSecond: z
+    .number()
+    .positive()
+    .optional()
+    .meta({ description: 'messages that this one process hands to relays in a second; no limit by default' }),
+  lockMs: milliseconds
+    .min(1000)
+    .default(30_000)
+    .meta({ description: "how long a dead worker's deliveries stay with it" }),
+  logAddresses: z.boolean().default(false).meta({ description: 'write recipients into log lines' }),
+}
+
+export const workerSchema = z.strictObject(workerShape).superRefine((config, context) => {
+  if (Object.keys(config.relays).length === 0) {
+    context.addIssue({ code: 'custom', path: ['relays'], message: 'must name at least one relay' })
+  }
+  for (const [route, relays] of Object.entries(config.routes)) {
+    for (const relay of relays) {
+      if (relay in config.relays) continue
+      context.addIssue({
+        code: 'custom',
+        path: ['routes', route],
+        message: `names ${relay}, which is no relay`,
+      })
+    }
+  }
+})
+
+export type WorkerConfig = z.output<typeof workerSchema>
+export type WorkerConfigInput = z.input<typeof workerSchema>
+
+/** Checks `input` against `schema`; throws `invalid_config` with one line for each thing that is wrong. */
+export function parseConfig<S extends z.ZodType>(schema: S, input: unknown, where: string): z.output<S> {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || where}: ${issue.message}`)
+  throw new FluxMailError('invalid_config', `${where} is wrong:\n  ${problems.join('\n  ')}`, {
+    details: { problems },
+  })
+}
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+/** The environment of this process. */
+export function processEnv(): Env {
+  return process.env
+}
+
+/** Reads JSON text as configuration; throws `invalid_config` that names the file. */
+export function parseConfigFile(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new FluxMailError('invalid_config', `${file} is not JSON: ${messageOf(cause)}`, { cause })
+  }
+}

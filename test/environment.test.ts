@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { parseEnvironment } from '../src/environment.js'
+import { FluxMailError } from '../src/errors.js'
+
+test.each(['true', '1', 'yes', 'on', 'TRUE', 'On'])('FLUXMAIL_TLS=%s means TLS', (word) => {
+  expect(parseEnvironment({ FLUXMAIL_TLS: word })).toEqual({ useTls: true })
+})
+
+test.each(['false', '0', 'no', 'off', 'OFF'])('FLUXMAIL_TLS=%s means no TLS', (word) => {
+  expect(parseEnvironment({ FLUXMAIL_TLS: word })).toEqual({ useTls: false })
+})
+
+test('any other word for a boolean is refused, with what was read', () => {
+  const parse = () => parseEnvironment({ FLUXMAIL_TLS: 'enabled', FLUXMAIL_SSL: 'maybe' })
+  expect(parse).toThrow(FluxMailError)
+  expect(parse).toThrow(/FLUXMAIL_TLS must be true, 1, yes, on, false, 0, no or off, and is "enabled"/)
+  expect(parse).toThrow(/FLUXMAIL_SSL/)
+})
+
+test('seconds of the environment become milliseconds', () => {
+  expect(parseEnvironment({ FLUXMAIL_TIMEOUT: '2.5', FLUXMAIL_RETRY_DELAY: '0' })).toEqual({
+    timeoutMs: 2500,
+    retryDelayMs: 0,
+  })
+})
+
+test('an empty variable is an unset one', () => {
+  expect(parseEnvironment({ FLUXMAIL_HOST: '', FLUXMAIL_PORT: ' ' })).toEqual({})
+})
+
+test('a number that is none is refused', () => {
+  expect(() => parseEnvironment({ FLUXMAIL_PORT: '25x' })).toThrow(
+    /FLUXMAIL_PORT must be a whole number, and is "25x"/,
+  )
+  expect(() => parseEnvironment({ FLUXMAIL_CONCURRENCY: '1.5' })).toThrow(/whole number/)
+  expect(() => parseEnvironment({ FLUXMAIL_TIMEOUT: '-1' })).toThrow(/number of seconds/)
+})
