@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config'
+
+// `vitest run` is the tests; the other modes are runs of their own.
+const runs: Record<string, { include: string[]; exclude?: string[]; globalSetup?: string[] }> = {
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/package/**', 'test/**/fixtures/**'],
+    globalSetup: ['test/helpers/global-setup.ts'],
+  },
+  package: { include: ['test/package/*.test.ts'] },
+  fixtures: { include: ['test/helpers/fixtures/*.test.ts'] },
+}
+
+export default defineConfig(({ mode }) => ({
+  test: {
+    ...runs[mode],
+    setupFiles: ['test/helpers/setup-file.ts'],
+    // A process for each file, so that what a file leaves open is found and is its own.
+    pool: 'forks',
+    isolate: true,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 20_000,
+  },
+}))
