@@ -1,0 +1,54 @@
+// The parts of one email after parsing: plain frozen values that content, queue and preview read.
+// They are what every later step trusts, so nothing but message/ may build them.
+
+/** One mailbox. `address` is in the form of the wire: local part as given, domain lower-case ASCII (punycode). */
+export interface Mailbox {
+  readonly name?: string
+  readonly address: string
+}
+
+/** An address as callers give it: `'ada@example.com'`, `'Ada <ada@example.com>'` or `{ name, address }`. */
+export type AddressInput = string | { name?: string | undefined; address: string }
+
+/** A further header; its value is unfolded and may hold any characters but controls. */
+export interface Header {
+  readonly name: string
+  readonly value: string
+}
+
+/** A file that was read when the email was created. `hash` is the SHA-256 of `content` in hex. */
+export interface FilePart {
+  readonly filename: string
+  readonly contentType: string
+  readonly hash: string
+  readonly content: Buffer
+}
+
+export interface InlineImagePart extends FilePart {
+  /** Content-ID without angle brackets, as it stands after `cid:` in the HTML. */
+  readonly cid: string
+}
+
+export type Priority = 'high' | 'normal' | 'low'
+
+export interface EmailParts {
+  readonly subject: string
+  readonly sender: Mailbox
+  readonly replyTo: readonly Mailbox[]
+  readonly to: readonly Mailbox[]
+  readonly cc: readonly Mailbox[]
+  readonly bcc: readonly Mailbox[]
+  readonly text?: string
+  readonly html?: string
+  readonly inlineCss: boolean
+  readonly attachments: readonly FilePart[]
+  readonly inlineImages: readonly InlineImagePart[]
+  readonly headers: readonly Header[]
+  readonly priority?: Priority
+  readonly inReplyTo?: string
+  readonly references: readonly string[]
+  readonly unsubscribeUrl?: string
+  /** With angle brackets. */
+  readonly messageId: string
+  readonly date: Date
+}

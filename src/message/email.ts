@@ -1,0 +1,83 @@
+// The email that `create()` gives: checked, frozen, and able to be sent, previewed or turned into bytes.
+// It does no I/O: what it can do is given to it by who creates it.
+
+import type { EmailParts, Mailbox } from './email-parts.js'
+
+export type { ReadFile } from './attachment.js'
+export { type EmailContext, type EmailFields, parseEmailFields } from './email-fields.js'
+
+export interface SendOptions {
+  /** Makes the preview and touches no network. Default: false. */
+  readonly dryRun?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Resolves although some recipients were refused. Default: false. */
+  readonly allowPartial?: boolean | undefined
+}
+
+export interface RejectedRecipient {
+  readonly recipient: string
+  readonly reply: string
+  readonly code: number
+}
+
+export interface SendResult {
+  readonly messageId: string
+  readonly accepted: readonly string[]
+  readonly rejected: readonly RejectedRecipient[]
+  readonly response: string
+  readonly relay: string
+  readonly attempts: number
+  /** What `display()` shows; with `dryRun` only. */
+  readonly preview?: string
+}
+
+/** What an email can do, given to it by who creates it. */
+export interface EmailActions {
+  send(email: Email, options: SendOptions): Promise<SendResult>
+  toMime(email: Email): Buffer
+  display(email: Email): string | Promise<string>
+}
+
+/** One email: checked, frozen, independent of what it was made from. Made by `FluxMail.create()`. */
+export class Email {
+  /** All that is known of the email. Frozen; only the bytes of files cannot be, so copy before changing them. */
+  readonly parts: EmailParts
+  /** Every address of To, Cc and Bcc once, in this order: the envelope, and one delivery each. */
+  readonly recipients: readonly Mailbox[]
+  readonly #actions: EmailActions
+
+  constructor(parts: EmailParts, actions: EmailActions) {
+    this.parts = parts
+    this.recipients = uniqueMailboxes([...parts.to, ...parts.cc, ...parts.bcc])
+    this.#actions = actions
+    Object.freeze(this)
+  }
+
+  /** With angle brackets. */
+  get messageId(): string {
+    return this.parts.messageId
+  }
+
+  /** Sends it now, without a queue. Rejects with `send_failed` also when only some recipients were accepted. */
+  async send(options: SendOptions = {}): Promise<SendResult> {
+    return this.#actions.send(this, options)
+  }
+
+  /** A preview to read: headers, envelope, text, HTML, and files by name, type and size. */
+  display(): string | Promise<string> {
+    return this.#actions.display(this)
+  }
+
+  /** The message as it goes over the wire, without Bcc. */
+  toMime(): Buffer {
+    return this.#actions.toMime(this)
+  }
+}
+
+function uniqueMailboxes(mailboxes: readonly Mailbox[]): readonly Mailbox[] {
+  const byAddress = new Map<string, Mailbox>()
+  for (const mailbox of mailboxes) {
+    if (!byAddress.has(mailbox.address)) byAddress.set(mailbox.address, mailbox)
+  }
+  return Object.freeze([...byAddress.values()])
+}

@@ -1,0 +1,77 @@
+// Reads an object of named fields once, and refuses a name that nobody would read, with the nearest that exists.
+// It looks at own fields only, so that nothing set on Object.prototype becomes part of an email.
+
+import type { ErrorCode } from '../errors.js'
+import { fieldError, kindOf } from './field-error.js'
+
+export interface FieldRule {
+  /** Where the object stands, for the message: `attachments[0]`; empty for the fields of an email. */
+  readonly path: string
+  readonly known: readonly string[]
+  /** Other words that people use for a known field. */
+  readonly alias?: Readonly<Record<string, string>>
+  readonly code?: ErrorCode
+}
+
+/**
+ * The own fields of `input` as an object without a prototype; those that are `undefined` or `null` are left out.
+ * Throws `invalid_params` (or `rule.code`) for what is no object and for a field that is not known.
+ */
+export function readKnownFields(input: unknown, rule: FieldRule): Readonly<Record<string, unknown>> {
+  const code = rule.code ?? 'invalid_params'
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    const field = rule.path || 'fields'
+    throw fieldError(code, field, `it is ${kindOf(input)}`, `Give an object with ${listed(rule.known)}`)
+  }
+  const fields: Record<string, unknown> = Object.create(null)
+  for (const [name, value] of Object.entries(input)) {
+    if (!rule.known.includes(name)) throw unknownField(name, rule, code)
+    if (value !== undefined && value !== null) fields[name] = value
+  }
+  return fields
+}
+
+function unknownField(name: string, rule: FieldRule, code: ErrorCode) {
+  const near = (Object.hasOwn(rule.alias ?? {}, name) && rule.alias?.[name]) || nearestName(name, rule.known)
+  const shown = JSON.stringify(name.slice(0, 60))
+  const guess = near ? `Did you mean ${near}? ` : ''
+  return fieldError(
+    code,
+    rule.path ? `${rule.path}.${name.slice(0, 60)}` : name.slice(0, 60),
+    `there is no field ${shown}`,
+    `${guess}Known are ${listed(rule.known)}`,
+  )
+}
+
+/** The known name that `name` was most likely meant to be, if any is near enough. */
+function nearestName(name: string, known: readonly string[]): string | undefined {
+  const wanted = plain(name.slice(0, 60))
+  let best: { name: string; distance: number } | undefined
+  for (const candidate of known) {
+    const distance = editDistance(wanted, plain(candidate))
+    if (!best || distance < best.distance) best = { name: candidate, distance }
+  }
+  return best && best.distance <= Math.max(1, Math.floor(wanted.length / 3)) ? best.name : undefined
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '')
+}
+
+/** Levenshtein distance: how many single letters to add, drop or change. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= from.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j += 1) {
+      const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[to.length] ?? 0
+}
+
+function listed(names: readonly string[]): string {
+  return names.join(', ')
+}
