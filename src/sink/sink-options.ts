@@ -1,0 +1,60 @@
+// What a sink can be told, and the check of it. Every fault is reported at once, by field.
+
+import { FluxMailError } from '../errors.js'
+
+export const loopback = '127.0.0.1'
+
+/** The part of a pino logger that the sink calls. */
+export interface SinkLogger {
+  debug(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface SinkOptions {
+  /** Where SMTP listens; default 127.0.0.1. */
+  host?: string
+  /** 0, the default, takes a free port. */
+  smtpPort?: number
+  /** Where the inbox page listens; default 127.0.0.1. */
+  httpHost?: string
+  /** 0, the default, takes a free port; false opens no page. */
+  httpPort?: number | false
+  /** Keeps each message as one .eml and one .json file here, and only envelopes in memory. */
+  folder?: string
+  /** Demands this login; without `tls` it may travel in clear text. */
+  auth?: { username: string; password: string }
+  /** Offers STARTTLS with this certificate (PEM), or speaks TLS from the start with `secure`. */
+  tls?: { key: string | Buffer; cert: string | Buffer }
+  /** TLS from the start; needs `tls`. Default false. */
+  secure?: boolean
+  /** Announces SMTPUTF8; default true. */
+  smtpUtf8?: boolean
+  /** Holds back the reply to every final dot; default 0. */
+  latencyMs?: number
+  /** Answers the MAIL FROM after that many messages with 421 and closes; default no limit. */
+  maxMessagesPerConnection?: number
+  logger?: SinkLogger
+}
+
+/** Throws invalid_config with one sentence for each wrong option. */
+export function checkSinkOptions(options: SinkOptions): void {
+  const faults = [
+    ...numberFaults('smtpPort', options.smtpPort, 0, 65_535),
+    ...numberFaults('httpPort', options.httpPort || 0, 0, 65_535),
+    ...numberFaults('latencyMs', options.latencyMs, 0, 3_600_000),
+    ...numberFaults('maxMessagesPerConnection', options.maxMessagesPerConnection, 1, Number.MAX_SAFE_INTEGER),
+    ...(options.secure && !options.tls ? ['secure needs tls: { key, cert }'] : []),
+    ...(options.auth && !(options.auth.username && options.auth.password)
+      ? ['auth needs a username and a password']
+      : []),
+  ]
+  if (faults.length === 0) return
+  throw new FluxMailError('invalid_config', `The options of the sink are wrong: ${faults.join('; ')}`, {
+    details: { faults },
+  })
+}
+
+function numberFaults(name: string, value: number | undefined, min: number, max: number): string[] {
+  if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return []
+  return [`${name} must be a whole number from ${min} to ${max}, not ${value}`]
+}
