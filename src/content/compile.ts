@@ -1,0 +1,143 @@
+// A content made ready once: what is left for each recipient is to render strings and fill them in.
+
+import type { Mailbox, Priority } from '../message/email-parts.js'
+import type { Content, LiteralContent } from './content.js'
+import { hashContent } from './content-hash.js'
+import { type ContentParts, compileParts } from './content-parts.js'
+import { dateText, mailboxHeader, textHeader, wordHeader } from './header-line.js'
+import { createSkeleton, type Skeleton } from './mime.js'
+
+export { parseContent } from './parse-content.js'
+
+/** What is one recipient's own; of a literal content the variables only, and those are not used either. */
+export interface RenderInput {
+  readonly to: Mailbox
+  readonly variables: Readonly<Record<string, unknown>>
+  /** With angle brackets. */
+  readonly messageId: string
+  readonly date: Date
+}
+
+export interface RenderedMessage {
+  /** The whole message, lines ended by CRLF. Literal contents share it, so nobody may write to it. */
+  readonly bytes: Buffer
+  readonly messageId: string
+}
+
+export interface CompiledContent {
+  readonly sender: Mailbox
+  /** Throws `template_error`, `invalid_header`, `invalid_params` or `invalid_email` for this recipient alone. */
+  render(input: RenderInput): RenderedMessage
+}
+
+/**
+ * Compiles templates, inlines CSS and encodes files. `fileOf` gives the bytes of a file by its hash.
+ * Throws `template_error` or `css_inline_failed`, which hold for every recipient.
+ */
+export function compileContent(content: Content, fileOf: (hash: string) => Buffer): CompiledContent {
+  const parts = compileParts(content)
+  const skeleton = createSkeleton(
+    {
+      hasText: true,
+      hasHtml: parts.html !== undefined,
+      attachments: content.attachments,
+      inlineImages: content.inlineImages,
+      seed: hashContent(content).slice(0, 24),
+    },
+    fileOf,
+  )
+  if (content.kind === 'literal') return literal(content, parts, skeleton)
+  const shared = sharedHeaders(content)
+  return {
+    sender: content.sender,
+    render: (input) => ({ bytes: compose(input, shared, parts, skeleton), messageId: input.messageId }),
+  }
+}
+
+function literal(content: LiteralContent, parts: ContentParts, skeleton: Skeleton): CompiledContent {
+  const { sender, messageId } = content
+  let rendered: RenderedMessage | undefined
+  return {
+    sender,
+    render: () => {
+      rendered ??= { bytes: composeLiteral(content, parts, skeleton), messageId }
+      return rendered
+    },
+  }
+}
+
+interface Addressing {
+  readonly to: readonly Mailbox[]
+  readonly messageId: string
+  readonly date: Date
+}
+
+function compose(input: RenderInput, shared: string, parts: ContentParts, skeleton: Skeleton): Buffer {
+  const { to, messageId, date, variables } = input
+  return filled({ to: [to], messageId, date }, shared, parts, skeleton, variables)
+}
+
+function composeLiteral(content: LiteralContent, parts: ContentParts, skeleton: Skeleton): Buffer {
+  const { to, messageId } = content
+  const shared = sharedHeaders(content) + literalHeaders(content)
+  return filled({ to, messageId, date: new Date(content.date) }, shared, parts, skeleton, {})
+}
+
+function filled(
+  addressing: Addressing,
+  shared: string,
+  parts: ContentParts,
+  skeleton: Skeleton,
+  variables: Readonly<Record<string, unknown>>,
+): Buffer {
+  const headers = ownHeaders(addressing) + shared + renderedHeaders(parts, variables)
+  // HTML first: a mistake in it is in the text derived from it too, and is better told of its source.
+  const html = parts.html?.(variables)
+  return skeleton.fill(headers, { text: parts.text(variables), html })
+}
+
+function ownHeaders({ to, messageId, date }: Addressing): string {
+  // RFC 5322, 3.6.3: what goes to hidden recipients alone has an empty group.
+  const toHeader = to.length > 0 ? mailboxHeader('To', to) : 'To: undisclosed-recipients:;\r\n'
+  return `Date: ${dateText(date)}\r\n${wordHeader('Message-ID', [messageId])}${toHeader}`
+}
+
+function sharedHeaders(content: Content): string {
+  const replyTo = content.replyTo.length > 0 ? mailboxHeader('Reply-To', content.replyTo) : ''
+  return mailboxHeader('From', [content.sender]) + replyTo
+}
+
+const priorities: Readonly<Record<Priority, readonly [number: string, word: string]>> = {
+  high: ['1', 'High'],
+  normal: ['3', 'Normal'],
+  low: ['5', 'Low'],
+}
+
+function literalHeaders(content: LiteralContent): string {
+  const { cc, inReplyTo, references, priority } = content
+  const [number, word] = priority === undefined ? [] : priorities[priority]
+  return [
+    cc.length > 0 ? mailboxHeader('Cc', cc) : '',
+    inReplyTo === undefined ? '' : wordHeader('In-Reply-To', [inReplyTo]),
+    references.length > 0 ? wordHeader('References', references, '\r\n ') : '',
+    number === undefined
+      ? ''
+      : `X-Priority: ${number}\r\nImportance: ${word}\r\nX-MSMail-Priority: ${word}\r\n`,
+  ].join('')
+}
+
+function renderedHeaders(parts: ContentParts, variables: Readonly<Record<string, unknown>>): string {
+  let headers = textHeader('Subject', parts.subject(variables))
+  const url = parts.unsubscribeUrl?.(variables)
+  if (url !== undefined) headers += unsubscribeHeaders(url)
+  for (const { name, value } of parts.headers) {
+    const text = value(variables)
+    if (text !== '') headers += textHeader(name, text)
+  }
+  return headers
+}
+
+/** RFC 8058, 3.1. */
+function unsubscribeHeaders(url: string): string {
+  return `${wordHeader('List-Unsubscribe', [`<${url}>`])}List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n`
+}
