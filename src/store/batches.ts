@@ -1,0 +1,130 @@
+// What Redis keeps of a batch: what it is, the digest of each chunk of rows, its exact counts, its failures.
+// A chunk is announced before its jobs are added and counted once after, so that a repeat is always safe.
+
+import { defineScript, type Keys, type Redis } from '../redis.js'
+
+// KEYS batch. ARGV fingerprint, field, value, …  Creates the batch, or says whether it is the same one.
+const OPEN = `
+local standing = redis.call('HGET', KEYS[1], 'fingerprint')
+if standing then return standing == ARGV[1] and 'same' or 'other' end
+redis.call('HSET', KEYS[1], 'fingerprint', ARGV[1], unpack(ARGV, 2))
+return 'new'
+`
+
+// KEYS batch, chunks. ARGV chunk number, digest. Answers new, pending, done or other.
+const ANNOUNCE = `
+local standing = redis.call('HGET', KEYS[2], ARGV[1])
+if not standing then
+  local sealed = redis.call('HGET', KEYS[1], 'rows')
+  if sealed then return 'other' end
+  redis.call('HSET', KEYS[2], ARGV[1], 'p' .. ARGV[2])
+  return 'new'
+end
+if string.sub(standing, 2) ~= ARGV[2] then return 'other' end
+return string.sub(standing, 1, 1) == 'd' and 'done' or 'pending'
+`
+
+// KEYS batch, chunks, lane counts. ARGV chunk number, digest, accepted, rejected. Counts the chunk once.
+const ACKNOWLEDGE = `
+if redis.call('HGET', KEYS[2], ARGV[1]) == 'd' .. ARGV[2] then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], 'd' .. ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'total', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'rejected', ARGV[4])
+redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[3])
+return 1
+`
+
+// KEYS batch. ARGV rows, now. Says whether the batch now holds just these rows.
+const SEAL = `
+local rows = redis.call('HGET', KEYS[1], 'rows')
+if rows then return rows == ARGV[1] and 1 or 0 end
+redis.call('HSET', KEYS[1], 'rows', ARGV[1], 'sealedAt', ARGV[2])
+return 1
+`
+
+export interface BatchRecord {
+  readonly lane: string
+  readonly contentHash: string
+  readonly createdAt: number
+  /** Rows read, rejected ones included; undefined until the last row was acknowledged. */
+  readonly rows: number | undefined
+  readonly total: number
+  readonly rejected: number
+  readonly sent: number
+  readonly failed: number
+  readonly skipped: number
+  readonly unknown: number
+}
+
+export interface NewBatch {
+  readonly lane: string
+  readonly contentHash: string
+  readonly createdAt: number
+  /** What must be equal for a second call with the same id to be the same batch. */
+  readonly fingerprint: string
+}
+
+export interface BatchStore {
+  open(id: string, batch: NewBatch): Promise<'new' | 'same' | 'other'>
+  announce(id: string, chunk: number, digest: string): Promise<'new' | 'pending' | 'done' | 'other'>
+  acknowledge(id: string, lane: string, chunk: number, digest: string, counts: ChunkCounts): Promise<void>
+  /** False when the batch was sealed before with another number of rows. */
+  seal(id: string, rows: number, now: number): Promise<boolean>
+  read(id: string): Promise<BatchRecord | undefined>
+  /** Number of failures by reason. */
+  failures(id: string): Promise<Record<string, number>>
+  /** JSON of the first failures. */
+  errors(id: string): Promise<string[]>
+}
+
+export interface ChunkCounts {
+  readonly accepted: number
+  readonly rejected: number
+}
+
+export function createBatchStore(redis: Redis, keys: Keys): BatchStore {
+  const open = defineScript(redis, 'fluxmailOpenBatch', 1, OPEN)
+  const announce = defineScript(redis, 'fluxmailAnnounceChunk', 2, ANNOUNCE)
+  const acknowledge = defineScript(redis, 'fluxmailAcknowledgeChunk', 3, ACKNOWLEDGE)
+  const seal = defineScript(redis, 'fluxmailSealBatch', 1, SEAL)
+  return {
+    async open(id, batch) {
+      const { fingerprint, ...fields } = batch
+      const answer = await open([keys.batch(id)], [fingerprint, ...Object.entries(fields).flat()])
+      return answer as 'new' | 'same' | 'other'
+    },
+    async announce(id, chunk, digest) {
+      const answer = await announce([keys.batch(id), keys.batchChunks(id)], [chunk, digest])
+      return answer as 'new' | 'pending' | 'done' | 'other'
+    },
+    async acknowledge(id, lane, chunk, digest, { accepted, rejected }) {
+      const named = [keys.batch(id), keys.batchChunks(id), keys.laneCounts(lane)]
+      await acknowledge(named, [chunk, digest, accepted, rejected])
+    },
+    seal: async (id, rows, now) => (await seal([keys.batch(id)], [rows, now])) === 1,
+    read: async (id) => parseRecord(await redis.hgetall(keys.batch(id))),
+    async failures(id) {
+      const counts = await redis.hgetall(keys.batchFailures(id))
+      return Object.fromEntries(Object.entries(counts).map(([reason, count]) => [reason, Number(count)]))
+    },
+    errors: (id) => redis.lrange(keys.batchErrors(id), 0, -1),
+  }
+}
+
+function parseRecord(fields: Record<string, string>): BatchRecord | undefined {
+  const { lane, contentHash } = fields
+  if (lane === undefined || contentHash === undefined) return undefined
+  const count = (field: string) => Number(fields[field] ?? 0)
+  return {
+    lane,
+    contentHash,
+    createdAt: count('createdAt'),
+    rows: fields.rows === undefined ? undefined : count('rows'),
+    total: count('total'),
+    rejected: count('rejected'),
+    sent: count('sent'),
+    failed: count('failed'),
+    skipped: count('skipped'),
+    unknown: count('unknown'),
+  }
+}

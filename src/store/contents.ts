@@ -1,0 +1,112 @@
+// What Redis keeps of contents: the JSON under its SHA-256, and each file once however many contents use it.
+// A content goes when its last delivery has been sent; a time to live is the net under that.
+
+import type { Content, ContentBundle } from '../content/content.js'
+import { defineScript, type Keys, type Redis } from '../redis.js'
+
+/** What nobody has touched for so long is gone: 30 days. */
+export const contentTtlSeconds = 30 * 24 * 3600
+
+// Adds references, and the content itself when it is new. Files must be there already.
+// KEYS content, receipt. ARGV json, references, ttl, file key prefix, receipt (or ''), receipt ttl, file hashes…
+const PUT = `
+if ARGV[5] ~= '' then
+  local receipt = redis.call('GET', KEYS[2])
+  if receipt then return receipt end
+end
+for i = 7, #ARGV do
+  if redis.call('EXISTS', ARGV[4] .. ARGV[i]) == 0 then return redis.error_reply('MISSING ' .. ARGV[i]) end
+end
+if redis.call('HSETNX', KEYS[1], 'json', ARGV[1]) == 1 then
+  for i = 7, #ARGV do redis.call('HINCRBY', ARGV[4] .. ARGV[i], 'refs', 1) end
+  redis.call('HSET', KEYS[1], 'files', table.concat(ARGV, ' ', 7))
+end
+redis.call('HINCRBY', KEYS[1], 'refs', ARGV[2])
+if redis.call('TTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
+for i = 7, #ARGV do
+  if redis.call('TTL', ARGV[4] .. ARGV[i]) < tonumber(ARGV[3]) then redis.call('EXPIRE', ARGV[4] .. ARGV[i], ARGV[3]) end
+end
+if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[5], 'EX', ARGV[6]) end
+return false
+`
+
+/** Lua that drops one reference of the content under `contentKey`; it stands inside the script that settles. */
+export const releaseContentLua = `
+local function release_content(contentKey, filePrefix)
+  if redis.call('EXISTS', contentKey) == 0 then return end
+  if redis.call('HINCRBY', contentKey, 'refs', -1) > 0 then return end
+  for hash in string.gmatch(redis.call('HGET', contentKey, 'files') or '', '%S+') do
+    if redis.call('EXISTS', filePrefix .. hash) == 1 and redis.call('HINCRBY', filePrefix .. hash, 'refs', -1) <= 0 then
+      redis.call('UNLINK', filePrefix .. hash)
+    end
+  end
+  redis.call('UNLINK', contentKey)
+end
+`
+
+export interface ReceiptClaim {
+  readonly key: string
+  readonly json: string
+  readonly ttlSeconds: number
+}
+
+export interface ContentStore {
+  /**
+   * Stores a content with `references` deliveries that need it for `lifetimeSeconds`.
+   * With `claim`, all of it happens only if no receipt stands under that key: else that receipt comes back.
+   */
+  put(
+    bundle: ContentBundle,
+    references: number,
+    lifetimeSeconds: number,
+    claim?: ReceiptClaim,
+  ): Promise<string | undefined>
+  /** The JSON of a content, its time to live renewed; undefined when it is gone. */
+  get(hash: string): Promise<string | undefined>
+  file(hash: string): Promise<Buffer | undefined>
+}
+
+export function createContentStore(redis: Redis, keys: Keys): ContentStore {
+  const put = defineScript(redis, 'fluxmailPutContent', 2, PUT)
+  const filePrefix = keys.file('')
+
+  async function putFiles(bundle: ContentBundle): Promise<string[]> {
+    const files = new Map(bundle.files.map((file) => [file.hash, file.content]))
+    for (const [hash, content] of files) {
+      const key = keys.file(hash)
+      if ((await redis.exists(key)) === 0) await redis.hset(key, 'bytes', content)
+      await redis.expire(key, contentTtlSeconds, 'NX')
+    }
+    return [...files.keys()]
+  }
+
+  return {
+    async put(bundle, references, lifetimeSeconds, claim) {
+      const hashes = await putFiles(bundle)
+      const args = [JSON.stringify(bundle.content), references, lifetimeSeconds, filePrefix]
+      const receipt = claim ? [claim.json, claim.ttlSeconds] : ['', 0]
+      const keyNames = [keys.content(bundle.hash), claim?.key ?? keys.content(bundle.hash)]
+      const standing = await put(keyNames, [...args, ...receipt, ...hashes])
+      return typeof standing === 'string' ? standing : undefined
+    },
+    async get(hash) {
+      const json = await redis.hget(keys.content(hash), 'json')
+      if (json === null) return undefined
+      await touch(redis, keys, hash, JSON.parse(json))
+      return json
+    },
+    async file(hash) {
+      return (await redis.hgetBuffer(keys.file(hash), 'bytes')) ?? undefined
+    },
+  }
+}
+
+async function touch(redis: Redis, keys: Keys, hash: string, content: Content): Promise<void> {
+  const files = [...(content.attachments ?? []), ...(content.inlineImages ?? [])].map((file) =>
+    keys.file(file.hash),
+  )
+  const pipeline = redis.pipeline()
+  // GT keeps a longer life, such as that of an email scheduled for next year.
+  for (const key of [keys.content(hash), ...files]) pipeline.expire(key, contentTtlSeconds, 'GT')
+  await pipeline.exec()
+}
