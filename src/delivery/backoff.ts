@@ -1,0 +1,27 @@
+// When a deferred delivery is tried again, and when it is too old. Pure functions of the lane's rule and of now.
+
+import type { RetryRule } from '../config.js'
+import type { Delivery, LaneRule } from './delivery.js'
+
+/** Milliseconds until the next attempt. `attempt` is 1 after the first; `chance` is 0 to 1 and spreads the delay. */
+export function retryDelayMs(rule: RetryRule, attempt: number, chance: number): number {
+  const delay = rule.delaysMs[Math.min(attempt, rule.delaysMs.length) - 1] ?? 0
+  const spread = 1 + rule.jitter * (2 * chance - 1)
+  return Math.round(delay * spread)
+}
+
+/** Time since the first attempt that reached MAIL FROM, without time held. */
+export function ageMs(delivery: Pick<Delivery, 'firstAttemptAt' | 'heldMs'>, now: number): number {
+  return delivery.firstAttemptAt === undefined
+    ? 0
+    : Math.max(0, now - delivery.firstAttemptAt - delivery.heldMs)
+}
+
+/** Says why a deferred delivery is not tried again, if it is not. */
+export function expired(delivery: Delivery, rule: LaneRule, now: number): string | undefined {
+  const attempts = delivery.attemptsMade + 1
+  if (rule.maxAttempts !== undefined && attempts >= rule.maxAttempts) return `${attempts} attempts were made`
+  const age = ageMs(delivery, now)
+  if (age < rule.maxAgeMs) return undefined
+  return `it is ${Math.round(age / 1000)} s old and its lane allows ${Math.round(rule.maxAgeMs / 1000)} s`
+}

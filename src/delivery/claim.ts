@@ -1,0 +1,51 @@
+// First step: may this delivery be tried at all? The ledger's mark is looked at on every start of a job,
+// since a job that has sent can come back. A verdict means that nothing is sent again.
+
+import type { Standing } from '../store/ledger.js'
+import type { Attempt, Delivery } from './delivery.js'
+import { because, type Outcome } from './outcome.js'
+
+/** A delivery whose worker died so often is likely to be the cause of it. */
+const MAX_CRASHES = 10
+
+export async function claim(attempt: Attempt): Promise<Attempt> {
+  const standing = await attempt.ports.claim(attempt.delivery)
+  if (standing.kind === 'settled')
+    return { ...attempt, outcome: settledBefore(standing.verdict), alreadySettled: true }
+  if (standing.kind === 'marked') return claimMarked(attempt, standing)
+  const outcome = refuse(attempt.delivery, attempt.ports.now())
+  return outcome ? { ...attempt, outcome } : attempt
+}
+
+/** The worker of an earlier attempt died after its mark: only the lane's policy can say what to do. */
+function claimMarked(attempt: Attempt, standing: Standing & { kind: 'marked' }): Attempt {
+  const { ports, delivery } = attempt
+  const reason = because('unknown', 'a worker was lost while the relay had the message and had not answered')
+  if (ports.laneRule(delivery.lane).unknown === 'hold')
+    return { ...attempt, outcome: { kind: 'unknown', reason } }
+  const holdMs = standing.markedAt + ports.attemptLifeMs - ports.now()
+  if (holdMs > 0) return { ...attempt, outcome: { kind: 'held', reason, holdMs } }
+  return { ...attempt, takeOver: true }
+}
+
+function refuse(delivery: Delivery, now: number): Outcome | undefined {
+  if (delivery.expiresAt !== undefined && now >= delivery.expiresAt) {
+    return { kind: 'failed', reason: because('expired', 'it was not sent before its expiresAt') }
+  }
+  if (delivery.crashes >= MAX_CRASHES) {
+    return {
+      kind: 'failed',
+      reason: because('crashed', `a worker died ${delivery.crashes} times while it had this delivery`),
+    }
+  }
+  return undefined
+}
+
+/** What the ledger remembers of the end of this delivery, as the outcome that it was. */
+function settledBefore(verdict: string): Outcome {
+  const [kind, message = ''] = verdict.split(' ', 2)
+  if (kind === 'sent') return { kind: 'sent', prevented: true }
+  const reason = because(message || 'settled', 'it was settled before')
+  if (kind === 'failed' || kind === 'unknown') return { kind, reason }
+  return { kind: 'skipped', reason }
+}

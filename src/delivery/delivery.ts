@@ -1,0 +1,101 @@
+// What the steps of an attempt share: the delivery, the record that they pass on, and what they need of the world.
+// Small types and nothing else, so that this room does no I/O of its own.
+
+import type { RenderedMessage } from '../content/compile.js'
+import type { Mailbox } from '../message/email-parts.js'
+import type { Entry, MarkAnswer, SettledOutcome, Standing, Verdict } from '../store/ledger.js'
+import type { Outcome } from './outcome.js'
+import type { Stage } from './replies.js'
+
+/** One delivery as its job describes it. */
+export interface Delivery extends Entry {
+  readonly recipient: Mailbox
+  readonly variables: Readonly<Record<string, unknown>>
+  readonly route?: string
+  /** Wall clock, in milliseconds; past it the delivery fails as `expired`. */
+  readonly expiresAt?: number
+  readonly createdAt: number
+  /** When an attempt first reached MAIL FROM. */
+  readonly firstAttemptAt?: number
+  /** Time spent held since then, in milliseconds; it does not count as age. */
+  readonly heldMs: number
+  /** Attempts before this one that reached MAIL FROM. */
+  readonly attemptsMade: number
+  /** How often a worker died while it had this delivery. */
+  readonly crashes: number
+}
+
+/** What came back from the wire. `phase` says how far a broken exchange had come. */
+export type Exchange =
+  | { readonly kind: 'accepted'; readonly response: string }
+  | { readonly kind: 'refused'; readonly stage: Stage; readonly response: string }
+  | {
+      readonly kind: 'broken'
+      readonly phase: 'connect' | 'envelope' | 'window'
+      readonly code: string
+      readonly message: string
+      readonly response?: string
+    }
+  | { readonly kind: 'stopped'; readonly answer: LeaveAnswer | 'closing' }
+
+/** What an attempt is told that asks leave to send. */
+export type LeaveAnswer = MarkAnswer | 'ledger_unreachable'
+
+export interface Transmission {
+  readonly relay: string
+  readonly from: string
+  readonly to: string
+  readonly bytes: Buffer
+  readonly signal: AbortSignal
+  /** Called once the relay waits for the body; anything but `ok` means that no byte of it may go out. */
+  readonly beforeBody: () => Promise<LeaveAnswer>
+}
+
+export interface LaneRule {
+  readonly unknown: 'hold' | 'resend'
+  readonly maxAgeMs: number
+  readonly maxAttempts?: number
+}
+
+/** Leave to use a relay now, or the name of a route that is not configured here. */
+export type Permit = { readonly relay: string } | { readonly missing: string }
+
+/** What an attempt needs of the world; the worker fills it. */
+export interface Ports {
+  now(): number
+  laneRule(lane: string): LaneRule
+  claim(entry: Entry): Promise<Standing>
+  mark(entry: Entry, token: string, takeOver: boolean): Promise<MarkAnswer>
+  release(entry: Entry, token: string): Promise<void>
+  record(entry: Entry, verdict: Verdict): Promise<Standing>
+  /** Waits before a verdict is recorded once more; false when the worker is gone and nobody can. */
+  beforeRepeat(error: unknown): Promise<boolean>
+  render(delivery: Delivery): Promise<{ message: RenderedMessage; sender: string }>
+  /** Waits for leave to use a relay of the route; undefined when the worker is closing. */
+  permit(route: string | undefined, signal: AbortSignal): Promise<Permit | undefined>
+  transmit(transmission: Transmission): Promise<Exchange>
+  /** How long after a mark its attempt may still be alive. */
+  readonly attemptLifeMs: number
+}
+
+export interface Attempt {
+  readonly delivery: Delivery
+  /** The token of the job's lock: it names this attempt. */
+  readonly token: string
+  readonly ports: Ports
+  readonly signal: AbortSignal
+  readonly takeOver?: boolean
+  readonly message?: RenderedMessage
+  readonly sender?: string
+  readonly relay?: string
+  readonly exchange?: Exchange
+  readonly outcome?: Outcome
+  /** Set when the ledger already knew how this delivery ended. */
+  readonly alreadySettled?: boolean
+}
+
+export type Step = (attempt: Attempt) => Promise<Attempt> | Attempt
+
+export function isSettled(kind: Outcome['kind']): kind is SettledOutcome {
+  return kind !== 'deferred' && kind !== 'held'
+}

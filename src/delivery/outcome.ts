@@ -1,0 +1,42 @@
+// What an attempt came to: one value of a closed union, and the reason behind it.
+// Nothing else decides what becomes of a delivery; the queue only carries out what stands here.
+
+/** A reply of a relay, as it was given (RFC 5321, 4.2). */
+export interface Reply {
+  readonly code: number
+  /** Enhanced status code (RFC 3463), such as `5.1.1`. */
+  readonly enhanced?: string
+  /** The text of the reply without code and enhanced code, lines joined by a space. */
+  readonly text: string
+}
+
+export interface Reason {
+  /** A short word or reply such as `550 5.1.1`, `expired`, `template_error`: what failures are grouped by. */
+  readonly code: string
+  readonly message: string
+  readonly reply?: Reply
+}
+
+export type Outcome =
+  | { readonly kind: 'sent'; readonly reply?: Reply; readonly prevented?: boolean }
+  | { readonly kind: 'deferred'; readonly reason: Reason }
+  | { readonly kind: 'held'; readonly reason: Reason; readonly holdMs: number }
+  | { readonly kind: 'failed'; readonly reason: Reason }
+  | { readonly kind: 'skipped'; readonly reason: Reason }
+  | { readonly kind: 'unknown'; readonly reason: Reason }
+
+export type OutcomeKind = Outcome['kind']
+
+export const outcomeKinds = [
+  'sent',
+  'deferred',
+  'held',
+  'failed',
+  'skipped',
+  'unknown',
+] as const satisfies OutcomeKind[]
+
+/** Builds a reason. */
+export function because(code: string, message: string, reply?: Reply): Reason {
+  return reply ? { code, message, reply } : { code, message }
+}

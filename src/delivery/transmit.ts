@@ -1,0 +1,42 @@
+// Fourth step: the wire. The mark is written when the relay waits for the body and before a byte of it goes out,
+// so the ledger never has to guess whether the window was opened.
+
+import type { Attempt, LeaveAnswer } from './delivery.js'
+import { because, type Outcome } from './outcome.js'
+
+const UNREACHABLE_HOLD_MS = 1_000
+
+export async function transmit(attempt: Attempt): Promise<Attempt> {
+  const { delivery, message, sender, relay, ports, signal } = attempt
+  if (message === undefined || sender === undefined || relay === undefined) {
+    throw new TypeError('transmit needs a rendered message and a relay')
+  }
+  const exchange = await ports.transmit({
+    relay,
+    from: sender,
+    to: delivery.recipient.address,
+    bytes: message.bytes,
+    signal,
+    beforeBody: () => askLeave(attempt),
+  })
+  if (exchange.kind !== 'stopped') return { ...attempt, exchange }
+  return { ...attempt, exchange, outcome: stopped(exchange.answer) }
+}
+
+async function askLeave({ ports, delivery, token, takeOver = false }: Attempt): Promise<LeaveAnswer> {
+  try {
+    return await ports.mark(delivery, token, takeOver)
+  } catch {
+    // What cannot be marked is not sent: without the mark a crash now would be a second copy later.
+    return 'ledger_unreachable'
+  }
+}
+
+function stopped(answer: string): Outcome {
+  const holdMs = answer === 'ledger_unreachable' ? UNREACHABLE_HOLD_MS : 0
+  return {
+    kind: 'held',
+    reason: because(answer, `the attempt was stopped before the wire: ${answer}`),
+    holdMs,
+  }
+}
