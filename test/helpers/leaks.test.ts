@@ -68,7 +68,11 @@ test('a child process is a leak until it has ended', async () => {
 test('a test file that leaves a server open fails, though each of its tests passes', async () => {
   const vitest = join('node_modules', 'vitest', 'vitest.mjs')
   const env = { ...process.env, NO_COLOR: '1', CI: '' }
-  const child = spawn(process.execPath, [vitest, 'run', '--config', 'test/vitest.config.ts', '--mode', 'fixtures'], { env })
+  const child = spawn(
+    process.execPath,
+    [vitest, 'run', '--config', 'test/vitest.config.ts', '--mode', 'fixtures'],
+    { env },
+  )
   const [output, errors, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

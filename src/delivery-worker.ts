@@ -1,0 +1,274 @@
+// DeliveryWorker: the way out. It wires queue, attempt, SMTP, ledger and telemetry together and holds no rule itself.
+
+import { createHash } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
+import { type Clock, systemClock } from './clock.js'
+import { parseConfig, type WorkerConfig, type WorkerConfigInput, workerSchema } from './config.js'
+import { createCompiledContents } from './content/compiled-contents.js'
+import { runAttempt } from './delivery/attempt.js'
+import type { Attempt, Delivery, Permit, Ports } from './delivery/delivery.js'
+import type { Outcome } from './delivery/outcome.js'
+import { createPace, type Pace } from './delivery/permit.js'
+import { FluxMailError, messageOf } from './errors.js'
+import { domainOf } from './message/address.js'
+import { createMessageId } from './message/message-id.js'
+import { type Consumer, startConsumer } from './queue/consume.js'
+import { createRedis, defaultName, type Keys, keysOf, type Redis, type RedisTarget } from './redis.js'
+import { createRelays, type Relays } from './smtp/relays.js'
+import { createContentStore } from './store/contents.js'
+import { createLedger, type Ledger } from './store/ledger.js'
+import { reportAttempt } from './telemetry/delivery-report.js'
+import { createLogger, errorFields, type Logger, type LogLevel } from './telemetry/log.js'
+import { createMetrics, type Metrics } from './telemetry/metrics.js'
+
+export interface DeliveryWorkerOptions extends WorkerConfigInput {
+  /** A `redis://` or `rediss://` URL, or ioredis options. */
+  redis: RedisTarget
+  /** What our keys in Redis begin with; default `fluxmail`. */
+  name?: string | undefined
+  /** Default: JSON lines on standard output from `logLevel` on. */
+  logger?: Logger | undefined
+  /** Default `warn`. */
+  logLevel?: LogLevel | undefined
+  clock?: Clock | undefined
+}
+
+export interface CloseOptions {
+  /** How long to wait for what is on the wire; default 30 000. */
+  deadlineMs?: number | undefined
+}
+
+const DEFAULT_DEADLINE_MS = 30_000
+/** How often verdicts of finished jobs are cleared away. */
+const FORGET_EVERY_MS = 1_000
+/** How long a verdict waits that Redis did not take. */
+const RECORD_REPEAT_MS = 500
+const QUIET_MS = 1_000
+
+/** Takes deliveries out of Redis and hands them to relays until it is closed. */
+export class DeliveryWorker {
+  readonly #config: WorkerConfig
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #redis: Redis
+  readonly #ledgerRedis: Redis
+  readonly #keys: Keys
+  readonly #name: string
+  readonly #ledger: Ledger
+  readonly #relays: Relays
+  readonly #ports: Ports
+  readonly #stopping = new AbortController()
+  readonly #gone = new AbortController()
+  readonly #metrics: Metrics
+  #consumers: Consumer[] = []
+  #finished: string[] = []
+  #quietUntil = 0
+  #stopForgetting: () => void = () => undefined
+  #state: 'new' | 'running' | 'closing' | 'closed' = 'new'
+
+  /** @throws FluxMailError `invalid_config` */
+  constructor(options: DeliveryWorkerOptions) {
+    const { redis, name = defaultName, logger, logLevel, clock = systemClock, ...config } = options
+    this.#config = parseConfig(workerSchema, config, 'the configuration of the worker')
+    this.#clock = clock
+    this.#name = name
+    this.#logger = logger ?? createLogger(logLevel)
+    this.#keys = keysOf(name)
+    this.#redis = createRedis(redis, 'worker', (error) => this.#onRedisError(error))
+    this.#ledgerRedis = createRedis(redis, 'ledger', (error) => this.#onRedisError(error))
+    this.#ledger = createLedger(this.#ledgerRedis, this.#keys)
+    this.#relays = createRelays(this.#config.relays, this.#config.routes, clock, {
+      opened: (relay) => this.#metrics.count('fluxmail_smtp_connections_opened_total', { relay }),
+      closed: () => undefined,
+    })
+    this.#metrics = createMetrics((metrics) => {
+      for (const [relay, open] of this.#relays.open())
+        metrics.set('fluxmail_smtp_connections_open', { relay }, open)
+    })
+    this.#ports = this.#createPorts()
+    // Every delivery that waits listens to the same signal.
+    setMaxListeners(0, this.#stopping.signal)
+  }
+
+  /** The metrics of this worker, in Prometheus' text format and as what they are declared. */
+  get metrics(): Pick<Metrics, 'expose' | 'contentType'> {
+    return this.#metrics
+  }
+
+  /** Whether jobs are being taken: started, not closing, and Redis there. */
+  get isReady(): boolean {
+    return (
+      this.#state === 'running' &&
+      this.#redis.status === 'ready' &&
+      this.#ledgerRedis.status !== 'reconnecting'
+    )
+  }
+
+  /** Begins to take jobs. */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new FluxMailError('closed', 'a DeliveryWorker can be started once')
+    this.#state = 'running'
+    this.#stopForgetting = this.#clock.every(FORGET_EVERY_MS, () => void this.#forget())
+    this.#consumers = await Promise.all(Object.keys(this.#config.lanes).map((lane) => this.#consume(lane)))
+  }
+
+  /** Stops taking jobs, lets what is on the wire finish, puts the rest back unspent. */
+  async close({ deadlineMs = DEFAULT_DEADLINE_MS }: CloseOptions = {}): Promise<void> {
+    if (this.#state === 'closing' || this.#state === 'closed') return
+    this.#state = 'closing'
+    const stopped = Promise.all(this.#consumers.map((consumer) => consumer.stop()))
+    this.#stopping.abort()
+    const late = new AbortController()
+    const inTime = await Promise.race([
+      stopped.then(() => true),
+      this.#clock.sleep(deadlineMs, late.signal).then(() => false),
+    ])
+    late.abort()
+    this.#stopForgetting()
+    await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
+    if (inTime) await this.#forget()
+    this.#gone.abort()
+    this.#relays.close()
+    this.#redis.disconnect()
+    this.#ledgerRedis.disconnect()
+    this.#state = 'closed'
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #consume(lane: string): Promise<Consumer> {
+    const rule = this.#config.lanes[lane]
+    if (rule === undefined) throw new TypeError(`there is no lane ${lane}`)
+    return startConsumer({
+      redis: this.#redis,
+      keys: this.#keys,
+      lane,
+      concurrency: this.#config.concurrency,
+      lockMs: this.#config.lockMs,
+      retry: rule.retry,
+      now: () => this.#clock.now(),
+      random: () => this.#clock.random(),
+      attempt: (delivery, token) => this.#attempt(delivery, token),
+      onUnreadable: (unreadableLane, id, error) => this.#refuse(unreadableLane, id, error),
+      onFinished: (id) => this.#finished.push(id),
+      onError: (error) => this.#onRedisError(error),
+    })
+  }
+
+  async #attempt(delivery: Delivery, token: string): Promise<Attempt & { readonly outcome: Outcome }> {
+    const startedAt = this.#clock.monotonicMs()
+    const attempt = await runAttempt({ delivery, token, ports: this.#ports, signal: this.#stopping.signal })
+    const durationMs = this.#clock.monotonicMs() - startedAt
+    reportAttempt(
+      { attempt, durationMs, now: this.#clock.now() },
+      this.#metrics,
+      this.#logger,
+      this.#config.logAddresses,
+    )
+    return attempt
+  }
+
+  /** A job that is no delivery of ours is counted as failed, so that nothing that was accepted goes missing. */
+  async #refuse(lane: string, id: string, error: unknown): Promise<void> {
+    const code = error instanceof FluxMailError ? error.code : 'invalid_payload'
+    this.#logger.error({ delivery: id, lane, outcome: 'failed', ...errorFields(error) }, 'unreadable job')
+    await this.#ledger.record(
+      { id, lane, contentHash: '' },
+      { outcome: 'failed', json: `failed ${code}`, reason: code },
+    )
+    const labels = { lane, relay: 'none' }
+    this.#metrics.count('fluxmail_messages_total', labels)
+    this.#metrics.count('fluxmail_messages_failed_total', labels)
+  }
+
+  #createPorts(): Ports {
+    const contents = createCompiledContents(createContentStore(this.#ledgerRedis, this.#keys))
+    const pace = createPace(this.#config.maxPerWorkerPerSecond)
+    const ledger = this.#ledger
+    const lastReplyMs = Math.max(
+      ...Object.values(this.#config.relays).map((relay) => relay.finalReplyTimeoutMs),
+    )
+    return {
+      now: () => this.#clock.now(),
+      laneRule: (lane) => this.#laneRule(lane),
+      claim: (entry) => ledger.claim(entry),
+      mark: (entry, token, takeOver) => ledger.mark(entry, token, takeOver),
+      release: (entry, token) => ledger.release(entry, token),
+      record: (entry, verdict) => ledger.record(entry, verdict),
+      beforeRepeat: (error) => this.#beforeRepeat(error),
+      render: async (delivery) => {
+        const compiled = await contents.get(delivery.contentHash)
+        return {
+          message: compiled.render(this.#renderInput(delivery, compiled.sender.address)),
+          sender: compiled.sender.address,
+        }
+      },
+      permit: (route, signal) => this.#permit(pace, route, signal),
+      transmit: (transmission) => this.#transmit(transmission),
+      attemptLifeMs: lastReplyMs + this.#config.lockMs,
+    }
+  }
+
+  /** A relay that is away is waited for here, so that its jobs need not go round the queue. */
+  async #permit(pace: Pace, route: string | undefined, signal: AbortSignal): Promise<Permit | undefined> {
+    const first = this.#relays.choose(route)
+    if (first === undefined) return { missing: route ?? 'default' }
+    if (first.waitMs > 0) await this.#clock.sleep(first.waitMs, signal)
+    if (!(await pace.take(signal))) return undefined
+    return { relay: (this.#relays.choose(route) ?? first).relay }
+  }
+
+  async #beforeRepeat(error: unknown): Promise<boolean> {
+    this.#logger.error(errorFields(error), 'a verdict could not be recorded and will be')
+    await this.#clock.sleep(RECORD_REPEAT_MS, this.#gone.signal)
+    return !this.#gone.signal.aborted
+  }
+
+  async #transmit(transmission: Parameters<Ports['transmit']>[0]) {
+    const startedAt = this.#clock.monotonicMs()
+    const exchange = await this.#relays.transmit(transmission)
+    const seconds = (this.#clock.monotonicMs() - startedAt) / 1000
+    if (exchange.kind !== 'stopped')
+      this.#metrics.observe('fluxmail_smtp_duration_seconds', { relay: transmission.relay }, seconds)
+    return exchange
+  }
+
+  #laneRule(lane: string) {
+    const rule = this.#config.lanes[lane]
+    if (rule === undefined) throw new TypeError(`there is no lane ${lane}`)
+    const { maxAgeMs, maxAttempts } = rule.retry
+    return { unknown: rule.unknown, maxAgeMs, ...(maxAttempts === undefined ? {} : { maxAttempts }) }
+  }
+
+  /** The Message-ID follows from the delivery, so that every attempt at it carries the same one. */
+  #renderInput(delivery: Delivery, sender: string) {
+    const unique = createHash('sha256').update(`${this.#name} ${delivery.id}`).digest('hex').slice(0, 32)
+    return {
+      to: delivery.recipient,
+      variables: delivery.variables,
+      messageId: createMessageId(unique, domainOf(sender)),
+      date: new Date(this.#clock.now()),
+    }
+  }
+
+  async #forget(): Promise<void> {
+    const ids = this.#finished
+    this.#finished = []
+    try {
+      await this.#ledger.forget(ids)
+    } catch (error) {
+      // The time to live of the verdicts clears them away as well.
+      this.#logger.debug({ reason: messageOf(error) }, 'verdicts were not cleared')
+    }
+  }
+
+  /** While Redis is away every connection of every lane complains; once a second is enough to read. */
+  #onRedisError(error: Error): void {
+    const now = this.#clock.monotonicMs()
+    if (now < this.#quietUntil) return
+    this.#quietUntil = now + QUIET_MS
+    this.#logger.error(errorFields(error), 'redis')
+  }
+}

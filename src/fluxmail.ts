@@ -1,0 +1,292 @@
+// FluxMail: configured once, then it creates emails and sends them now. It holds no email, so one instance
+// serves any number of concurrent requests.
+
+import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
+import { z } from 'zod'
+import { type Clock, systemClock } from './clock.js'
+import {
+  type Env,
+  parseConfig,
+  processEnv,
+  type RelayConfig,
+  type RelayOptions,
+  relaySchema,
+} from './config.js'
+import { compileContent } from './content/compile.js'
+import { bundleEmail } from './content/email-content.js'
+import { readFileLimited } from './content/read-file.js'
+import { parseEnvironment } from './environment.js'
+import { FluxMailError } from './errors.js'
+import { defaultMaxAttachmentBytes } from './mail-queue.js'
+import { parseMailbox } from './message/address.js'
+import {
+  Email,
+  type EmailActions,
+  type EmailFields,
+  parseEmailFields,
+  type SendOptions,
+  type SendResult,
+} from './message/email.js'
+import type { AddressInput, EmailParts, Mailbox } from './message/email-parts.js'
+import { previewEmail } from './message/preview.js'
+import { type NowSender, sendNow } from './send-now.js'
+import { createRelays, type Relays } from './smtp/relays.js'
+import { openWire } from './smtp/wire.js'
+
+/** What `objectType` may be. */
+export const EmailObject = { SMTP: 'smtp' } as const
+
+/** A relay and the domain that mail through it belongs to. */
+export interface EmailInstance {
+  relay: string
+  domain?: string | undefined
+}
+
+export interface FluxMailOptions extends Omit<RelayOptions, 'host'> {
+  /** Default `smtp`. */
+  objectType?: string | undefined
+  /** The relay's name, `relay:domain`, or `{ relay, domain }`. */
+  host: string | EmailInstance
+  /** From, unless an email names another; default: `username` if it is an address. */
+  sender?: AddressInput | undefined
+  /** Further tries of `send()` for what is transient; default 0. */
+  maxRetries?: number | undefined
+  /** Wait before each of them; default 1000. */
+  retryDelayMs?: number | undefined
+  /** The attachments of one email together; default 25 MB. */
+  maxAttachmentBytes?: number | undefined
+  clock?: Clock | undefined
+}
+
+export interface ConnectionReport {
+  readonly ok: true
+  readonly relay: string
+  readonly port: number
+  readonly latencyMs: number
+  /** What the relay announced in EHLO. */
+  readonly capabilities: readonly string[]
+  readonly tls: boolean
+}
+
+const RELAY = 'relay'
+const retriesSchema = z.object({
+  maxRetries: z.number().int().min(0).default(0),
+  retryDelayMs: z.number().min(0).default(1000),
+  maxAttachmentBytes: z.number().int().min(1).default(defaultMaxAttachmentBytes),
+})
+
+/** Creates emails, sends them now, and tests the connection. Keeps its connections until `close()`. */
+export class FluxMail {
+  readonly #relay: RelayConfig
+  readonly #relays: Relays
+  readonly #clock: Clock
+  readonly #sender: Mailbox | undefined
+  readonly #limits: z.output<typeof retriesSchema>
+  readonly #closing = new AbortController()
+  readonly #actions: EmailActions
+
+  /** @throws FluxMailError `invalid_config`, `no_relay`, `invalid_email` */
+  constructor(options: FluxMailOptions) {
+    const {
+      objectType = EmailObject.SMTP,
+      host,
+      sender,
+      maxRetries,
+      retryDelayMs,
+      maxAttachmentBytes,
+      clock,
+      ...relay
+    } = options
+    if (String(objectType).toLowerCase() !== EmailObject.SMTP) {
+      throw new FluxMailError(
+        'invalid_config',
+        `objectType must be smtp, and is ${JSON.stringify(objectType)}`,
+      )
+    }
+    this.#clock = clock ?? systemClock
+    this.#relay = parseConfig(relaySchema, { ...relay, ...hostOf(host) }, 'the configuration of FluxMail')
+    this.#limits = parseConfig(
+      retriesSchema,
+      { maxRetries, retryDelayMs, maxAttachmentBytes },
+      'the configuration of FluxMail',
+    )
+    this.#sender = defaultSender(sender, this.#relay.username)
+    this.#relays = createRelays({ [RELAY]: this.#relay }, {}, this.#clock, {
+      opened: () => undefined,
+      closed: () => undefined,
+    })
+    this.#actions = {
+      send: (email, sendOptions) => this.#send(email, sendOptions),
+      toMime: (email) => render(email.parts),
+      display: (email) => previewEmail(email.parts),
+    }
+  }
+
+  /**
+   * Reads the `FLUXMAIL_…` variables.
+   *
+   * @throws FluxMailError `invalid_config`
+   */
+  static fromEnv(env: Env = processEnv()): FluxMail {
+    const {
+      objectType,
+      host,
+      sender,
+      port,
+      username,
+      password,
+      useTls,
+      useSsl,
+      timeoutMs,
+      maxRetries,
+      retryDelayMs,
+    } = parseEnvironment(env)
+    if (host === undefined)
+      throw new FluxMailError('invalid_config', 'FLUXMAIL_HOST is not set; it names the SMTP relay')
+    return new FluxMail({
+      objectType,
+      host,
+      sender,
+      port,
+      username,
+      password,
+      useTls,
+      useSsl,
+      timeoutMs,
+      maxRetries,
+      retryDelayMs,
+    })
+  }
+
+  /**
+   * Checks the fields and makes an immutable email of them. Files named by path are read now, and once.
+   *
+   * @throws FluxMailError `invalid_params`, `invalid_email`, `no_email`, `sender_required`, `invalid_header`,
+   * `invalid_priority`, `attachment_not_found`, `attachment_too_large`, `read_error`
+   */
+  create(fields: EmailFields): Email {
+    const { domain } = this.#relay
+    const parts = parseEmailFields(fields, {
+      ...(this.#sender === undefined ? {} : { defaultSender: this.#sender }),
+      ...(domain === undefined ? {} : { domain }),
+      readFile: readFileLimited,
+      now: () => this.#clock.now(),
+      randomId: () => randomBytes(16).toString('hex'),
+      maxAttachmentBytes: this.#limits.maxAttachmentBytes,
+    })
+    return new Email(parts, this.#actions)
+  }
+
+  /**
+   * Creates and sends now.
+   *
+   * @throws FluxMailError what `create()` throws, and `not_created`, `send_failed`, `closed`
+   */
+  async send(fields: EmailFields, options: SendOptions = {}): Promise<SendResult> {
+    if (fields === undefined)
+      throw new FluxMailError('not_created', 'there is nothing to send: pass the fields of an email')
+    return this.create(fields).send(options)
+  }
+
+  /**
+   * Connects, logs in and hangs up, without sending anything.
+   *
+   * @throws FluxMailError `connection_failed`
+   */
+  async testConnection(): Promise<ConnectionReport> {
+    const startedAt = this.#clock.monotonicMs()
+    const opened = await openWire(this.#relay, () => undefined)
+    const { host, port } = this.#relay
+    if ('failure' in opened) {
+      const { message, code, response } = opened.failure
+      throw new FluxMailError('connection_failed', `${host}:${port} ${message}`, {
+        details: { relay: host, port, code, reply: response },
+      })
+    }
+    opened.wire.quit()
+    const { capabilities, secure } = opened.greeting
+    return {
+      ok: true,
+      relay: host,
+      port,
+      latencyMs: Math.round(this.#clock.monotonicMs() - startedAt),
+      capabilities,
+      tls: secure,
+    }
+  }
+
+  isSmtp(): boolean {
+    return true
+  }
+
+  isOutlook(): boolean {
+    return false
+  }
+
+  /** Hangs up. Emails that are waiting for a connection are not sent. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#relays.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #send(email: Email, options: SendOptions): Promise<SendResult> {
+    if (this.#closing.signal.aborted)
+      throw new FluxMailError('closed', 'this FluxMail was closed; create another one')
+    if (options.dryRun) return dryRun(email, this.#relay.host)
+    const signal = options.signal
+      ? AbortSignal.any([options.signal, this.#closing.signal])
+      : this.#closing.signal
+    // Each recipient that waits for a connection listens to it.
+    setMaxListeners(0, signal)
+    const sender: NowSender = {
+      host: this.#relay.host,
+      clock: this.#clock,
+      maxRetries: this.#limits.maxRetries,
+      retryDelayMs: this.#limits.retryDelayMs,
+      transmit: (to, bytes) =>
+        this.#relays.transmit({
+          relay: RELAY,
+          from: email.parts.sender.address,
+          to,
+          bytes,
+          signal,
+          beforeBody: async () => 'ok',
+        }),
+    }
+    return sendNow(sender, email, render(email.parts), {
+      signal,
+      allowPartial: options.allowPartial ?? false,
+    })
+  }
+}
+
+function hostOf(host: unknown): { host: unknown; domain?: unknown } {
+  const { relay, domain } =
+    typeof host === 'object' && host !== null ? (host as EmailInstance) : { relay: host, domain: undefined }
+  if (relay === '') throw new FluxMailError('no_relay', 'host: the name of the relay is empty')
+  return { host: relay, ...(domain === undefined || domain === '' ? {} : { domain }) }
+}
+
+function defaultSender(sender: AddressInput | undefined, username: string | undefined): Mailbox | undefined {
+  if (sender !== undefined) return parseMailbox(sender, 'sender')
+  if (username === undefined || !username.includes('@')) return undefined
+  return parseMailbox(username, 'username')
+}
+
+function render(parts: EmailParts): Buffer {
+  const { content, files } = bundleEmail(parts)
+  const bytesOf = new Map(files.map((file) => [file.hash, file.content]))
+  const compiled = compileContent(content, (hash) => bytesOf.get(hash) ?? Buffer.alloc(0))
+  return compiled.render({ to: parts.sender, variables: {}, messageId: parts.messageId, date: parts.date })
+    .bytes
+}
+
+function dryRun(email: Email, relay: string): SendResult {
+  const preview = previewEmail(email.parts)
+  return { messageId: email.messageId, accepted: [], rejected: [], response: '', relay, attempts: 0, preview }
+}

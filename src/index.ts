@@ -1,0 +1,26 @@
+// The one door: what apps import. No logic stands here.
+
+export { type Clock, systemClock } from './clock.js'
+export type { LaneConfig, RelayOptions, RetryRule } from './config.js'
+export type { BatchContent } from './content/batch-content.js'
+export { EmailTemplate } from './content/template.js'
+export type { Outcome, OutcomeKind, Reason, Reply } from './delivery/outcome.js'
+export { type CloseOptions, DeliveryWorker, type DeliveryWorkerOptions } from './delivery-worker.js'
+export { type ErrorCode, errorCodes, FluxMailError } from './errors.js'
+export {
+  type ConnectionReport,
+  type EmailInstance,
+  EmailObject,
+  FluxMail,
+  type FluxMailOptions,
+} from './fluxmail.js'
+export { type LaneStatus, MailQueue, type MailQueueOptions } from './mail-queue.js'
+export type { Email, EmailFields, RejectedRecipient, SendOptions, SendResult } from './message/email.js'
+export type { AddressInput, Mailbox, Priority } from './message/email-parts.js'
+export type { Batch, BatchError, BatchResult, BatchStatus, FollowOptions } from './queue/batch.js'
+export type { DeliveryRecord, DeliveryState } from './queue/delivery-record.js'
+export type { EnqueueOptions, Receipt } from './queue/enqueue.js'
+export type { BatchOptions, Rows } from './queue/enqueue-batch.js'
+export type { Row } from './queue/row.js'
+export type { RedisTarget } from './redis.js'
+export type { Logger, LogLevel } from './telemetry/log.js'

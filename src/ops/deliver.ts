@@ -1,0 +1,100 @@
+// The delivering role of a process: a DeliveryWorker and its HTTP port, configured from the environment.
+
+import { readFileSync } from 'node:fs'
+import { type Env, parseConfigFile, processEnv, type WorkerConfigInput } from '../config.js'
+import { DeliveryWorker } from '../delivery-worker.js'
+import { type EnvironmentValues, parseEnvironment } from '../environment.js'
+import { FluxMailError, messageOf } from '../errors.js'
+import { defaultRedisUrl } from '../redis.js'
+import { type LogLevel, logLevels } from '../telemetry/log.js'
+import { openOpsServer } from './http.js'
+
+export interface Role {
+  /** Where the role's HTTP port listens. */
+  readonly httpPort: number
+  /** Drains and stops. */
+  close(): Promise<void>
+}
+
+const DEFAULT_HTTP_HOST = '127.0.0.1'
+const DEFAULT_HTTP_PORT = 9464
+const DEFAULT_DRAIN_MS = 30_000
+
+/**
+ * Starts a worker as the environment says.
+ *
+ * @throws FluxMailError `invalid_config`, `read_error`, `setup_failed`
+ */
+export async function openDeliverRole(env: Env = processEnv()): Promise<Role> {
+  const values = parseEnvironment(env)
+  const worker = new DeliveryWorker({
+    ...workerConfigOf(values),
+    redis: values.redis ?? defaultRedisUrl,
+    logLevel: logLevelOf(values.logLevel),
+    ...(values.name === undefined ? {} : { name: values.name }),
+  })
+  const server = await openOpsServer(
+    worker,
+    values.httpHost ?? DEFAULT_HTTP_HOST,
+    values.httpPort ?? DEFAULT_HTTP_PORT,
+  )
+  await worker.start()
+  return {
+    httpPort: server.port,
+    async close() {
+      await worker.close({ deadlineMs: values.drainMs ?? DEFAULT_DRAIN_MS })
+      await server.close()
+    },
+  }
+}
+
+function logLevelOf(level = 'info'): LogLevel {
+  const known = logLevels.find((name) => name === level)
+  if (known) return known
+  throw new FluxMailError(
+    'invalid_config',
+    `FLUXMAIL_LOG_LEVEL must be one of ${logLevels.join(', ')}, and is ${JSON.stringify(level)}`,
+  )
+}
+
+/** The configuration file, if one is named, under what the environment says of the worker itself. */
+function workerConfigOf(values: EnvironmentValues): WorkerConfigInput {
+  const { concurrency, maxPerWorkerPerSecond, logAddresses } = values
+  const own = defined({ concurrency, maxPerWorkerPerSecond, logAddresses })
+  if (values.config !== undefined) return { ...readConfigFile(values.config), ...own }
+  return { relays: { [relayName]: relayOf(values) }, ...own }
+}
+
+const relayName = 'main'
+
+function relayOf(values: EnvironmentValues): WorkerConfigInput['relays'][string] {
+  const { host, port, username, password, useTls, useSsl, timeoutMs, maxConnections } = values
+  if (host === undefined) {
+    throw new FluxMailError(
+      'invalid_config',
+      'no relay is configured: set FLUXMAIL_HOST, or FLUXMAIL_CONFIG to a JSON file with relays',
+    )
+  }
+  return { host, ...defined({ port, username, password, useTls, useSsl, timeoutMs, maxConnections }) }
+}
+
+function readConfigFile(file: string): WorkerConfigInput {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new FluxMailError(
+      'read_error',
+      `FLUXMAIL_CONFIG names ${file}, which cannot be read: ${messageOf(cause)}`,
+      { cause },
+    )
+  }
+  // What is in it is checked with everything else, by the worker's own schema.
+  return parseConfigFile(text, file) as WorkerConfigInput
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+function defined<T extends object>(values: T): Defined<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>
+}

@@ -1,0 +1,178 @@
+// The way in for a batch: rows are read with back-pressure, checked, and acknowledged a chunk at a time.
+// A row is its batch and its ordinal: the same rows again enqueue nothing, other rows are refused.
+
+import { createHash, randomBytes } from 'node:crypto'
+import type { ContentBundle } from '../content/content.js'
+import { FluxMailError, messageOf } from '../errors.js'
+import type { BatchStore } from '../store/batches.js'
+import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
+import type { LaneQueues, NewJob } from './lane-queues.js'
+import { payloadOf, rowId } from './payload.js'
+import { type ParsedRow, parseRow, type Row } from './row.js'
+
+export interface BatchOptions {
+  /** Default `bulk`. */
+  lane?: string | undefined
+  route?: string | undefined
+  /** 1 to 64 of `A-Z a-z 0-9 _ -`; random unless given. Rows of the same batch are never enqueued twice. */
+  batchId?: string | undefined
+  sendAt?: Date | undefined
+  expiresAt?: Date | undefined
+  /** Hears of each row that cannot be a delivery; `ordinal` counts all rows from 0. */
+  onReject?: ((row: unknown, error: FluxMailError, ordinal: number) => void) | undefined
+}
+
+export interface BatchContext {
+  readonly batches: BatchStore
+  readonly contents: ContentStore
+  readonly lanes: LaneQueues
+  now(): number
+}
+
+/** Rows that are acknowledged together; the digest of so many is kept for the life of the batch. */
+const CHUNK_ROWS = 250
+
+export type Rows = Iterable<Row> | AsyncIterable<Row>
+
+interface Intake {
+  readonly context: BatchContext
+  readonly id: string
+  readonly lane: string
+  readonly contentHash: string
+  readonly options: BatchOptions
+}
+
+/** Enqueues a batch and resolves to its id once every row is acknowledged. */
+export async function enqueueRows(
+  context: BatchContext,
+  rows: Rows,
+  bundle: ContentBundle,
+  options: BatchOptions,
+): Promise<string> {
+  const id = options.batchId ?? `b${randomBytes(9).toString('base64url')}`
+  const lane = options.lane ?? 'bulk'
+  const intake: Intake = { context, id, lane, contentHash: bundle.hash, options }
+  await openBatch(intake, bundle)
+  let count = 0
+  for await (const chunk of chunksOf(rows)) {
+    await acknowledgeChunk(intake, chunk, count)
+    count += chunk.length
+  }
+  if (!(await context.batches.seal(id, count, context.now())))
+    throw conflict(id, 'it holds another number of rows')
+  return id
+}
+
+async function openBatch(
+  { context, id, lane, contentHash, options }: Intake,
+  bundle: ContentBundle,
+): Promise<void> {
+  const { route = '', sendAt, expiresAt } = options
+  const fingerprint = sha256(
+    JSON.stringify([contentHash, lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]),
+  )
+  const waitSeconds = Math.max(0, Math.ceil(((sendAt?.getTime() ?? 0) - context.now()) / 1000))
+  await context.contents.put(bundle, 1, contentTtlSeconds + waitSeconds)
+  const answer = await context.batches.open(id, { fingerprint, lane, contentHash, createdAt: context.now() })
+  if (answer === 'other') throw conflict(id, 'it has another content or other options')
+}
+
+async function* chunksOf(rows: Rows): AsyncGenerator<Row[]> {
+  let chunk: Row[] = []
+  for await (const row of readAll(rows)) {
+    chunk.push(row)
+    if (chunk.length < CHUNK_ROWS) continue
+    yield chunk
+    chunk = []
+  }
+  if (chunk.length > 0) yield chunk
+}
+
+/** The rows of the caller; what goes wrong in reading them is told apart from what goes wrong here. */
+async function* readAll(rows: Rows): AsyncGenerator<Row> {
+  let count = 0
+  const iterator = iteratorOf(rows)
+  try {
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+      count += 1
+      yield next.value
+    }
+  } catch (cause) {
+    throw new FluxMailError('invalid_params', `rows threw after ${count} rows: ${messageOf(cause)}`, {
+      cause,
+    })
+  } finally {
+    await iterator.return?.()
+  }
+}
+
+function iteratorOf(rows: Rows): Iterator<Row> | AsyncIterator<Row> {
+  if (Symbol.asyncIterator in rows) return rows[Symbol.asyncIterator]()
+  return rows[Symbol.iterator]()
+}
+
+async function acknowledgeChunk(intake: Intake, chunk: readonly Row[], firstOrdinal: number): Promise<void> {
+  const { context, id, lane } = intake
+  const number = firstOrdinal / CHUNK_ROWS
+  const parsed = chunk.map((row, index) => readRow(intake, row, firstOrdinal + index))
+  const digest = sha256(parsed.map((row) => row?.canonical ?? 'rejected').join('\n'))
+  const answer = await context.batches.announce(id, number, digest)
+  if (answer === 'other')
+    throw conflict(id, `rows ${firstOrdinal} to ${firstOrdinal + chunk.length - 1} are not the same`)
+  if (answer === 'done') return
+  const jobs = parsed.flatMap((row, index) => (row ? [jobOf(intake, row, firstOrdinal + index)] : []))
+  await context.lanes.add(lane, jobs)
+  await context.batches.acknowledge(id, lane, number, digest, {
+    accepted: jobs.length,
+    rejected: chunk.length - jobs.length,
+  })
+}
+
+function readRow({ options }: Intake, row: Row, ordinal: number): ParsedRow | undefined {
+  try {
+    return parseRow(row)
+  } catch (thrown) {
+    if (!(thrown instanceof FluxMailError)) throw thrown
+    report(options, row, thrown, ordinal)
+    return undefined
+  }
+}
+
+function report({ onReject }: BatchOptions, row: Row, error: FluxMailError, ordinal: number): void {
+  try {
+    onReject?.(row, error, ordinal)
+  } catch (cause) {
+    throw new FluxMailError('invalid_params', `onReject threw at row ${ordinal}: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
+function jobOf({ context, id, contentHash, options }: Intake, row: ParsedRow, ordinal: number): NewJob {
+  return {
+    id: rowId(id, ordinal),
+    delayMs: Math.max(0, (options.sendAt?.getTime() ?? 0) - context.now()),
+    payload: payloadOf({
+      contentHash,
+      recipient: row.recipient,
+      variables: row.variables,
+      route: options.route,
+      expiresAt: options.expiresAt?.getTime(),
+      inBatch: true,
+    }),
+  }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}
+
+function conflict(id: string, why: string): FluxMailError {
+  return new FluxMailError(
+    'batch_conflict',
+    `batch ${id} exists and ${why}; give new rows a batchId of their own`,
+    {
+      details: { batchId: id },
+    },
+  )
+}

@@ -1,0 +1,93 @@
+// The BullMQ queues of the lanes as a producer sees them: adding jobs, finding one, counting them.
+// It knows nothing of emails; what a job means stands in payload.ts.
+
+import { type BulkJobOptions, type Job, Queue } from 'bullmq'
+import { FluxMailError } from '../errors.js'
+import type { Keys, Redis } from '../redis.js'
+import type { Payload } from './payload.js'
+
+export interface NewJob {
+  readonly id: string
+  readonly payload: Payload
+  /** Milliseconds until it may be taken. */
+  readonly delayMs: number
+}
+
+/** Jobs of one lane by what they are doing; observed, so it may lag behind for a moment. */
+export interface LaneJobs {
+  readonly waiting: number
+  readonly active: number
+  readonly delayed: number
+}
+
+export interface LaneQueues {
+  readonly lanes: readonly string[]
+  add(lane: string, jobs: readonly NewJob[]): Promise<void>
+  /** Finds a job in whichever lane has it. */
+  find(id: string): Promise<{ lane: string; job: Job } | undefined>
+  count(lane: string): Promise<LaneJobs>
+  close(): Promise<void>
+}
+
+/** The one job name; BullMQ demands one, and it is stored with every job. */
+const JOB_NAME = 'd'
+/** How often BullMQ may retry is the lane's rule alone, which settle.ts applies; this is no limit. */
+const ATTEMPTS = 100_000
+/** BullMQ's own event stream, which nothing here reads; its 10,000 events would take 650 kB of Redis a lane. */
+const EVENTS_KEPT = 100
+/** The type that settle.ts answers for. */
+export const BACKOFF_TYPE = 'lane'
+
+export function createLaneQueues(redis: Redis, keys: Keys, lanes: readonly string[]): LaneQueues {
+  const queues = new Map<string, Queue>()
+
+  const queueOf = (lane: string): Queue => {
+    const open = queues.get(lane)
+    if (open) return open
+    if (!lanes.includes(lane)) {
+      throw new FluxMailError(
+        'invalid_params',
+        `lane: there is no lane ${JSON.stringify(lane)}; there are ${lanes.join(', ')}`,
+      )
+    }
+    const streams = { events: { maxLen: EVENTS_KEPT } }
+    const queue = new Queue(lane, { connection: redis, prefix: keys.bullPrefix, streams })
+    // The connection's own listener has heard of it already; without one here, Node would throw.
+    queue.on('error', () => undefined)
+    queues.set(lane, queue)
+    return queue
+  }
+
+  return {
+    lanes,
+    async add(lane, jobs) {
+      await queueOf(lane).addBulk(
+        jobs.map((job) => ({ name: JOB_NAME, data: job.payload, opts: optionsOf(job) })),
+      )
+    },
+    async find(id) {
+      for (const lane of lanes) {
+        const job = await queueOf(lane).getJob(id)
+        if (job) return { lane, job }
+      }
+      return undefined
+    },
+    async count(lane) {
+      const counts = await queueOf(lane).getJobCounts('waiting', 'active', 'delayed', 'prioritized')
+      const count = (state: string) => counts[state] ?? 0
+      return {
+        waiting: count('waiting') + count('prioritized'),
+        active: count('active'),
+        delayed: count('delayed'),
+      }
+    },
+    async close() {
+      await Promise.all([...queues.values()].map((queue) => queue.close()))
+    },
+  }
+}
+
+function optionsOf(job: NewJob): BulkJobOptions {
+  const options = { jobId: job.id, attempts: ATTEMPTS, backoff: { type: BACKOFF_TYPE } }
+  return job.delayMs > 0 ? { ...options, delay: job.delayMs } : options
+}

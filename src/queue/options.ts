@@ -1,0 +1,51 @@
+// The options of enqueue and enqueueBatch, checked before anything is stored.
+
+import { z } from 'zod'
+import { FluxMailError } from '../errors.js'
+import type { EnqueueOptions } from './enqueue.js'
+import type { BatchOptions } from './enqueue-batch.js'
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
+const instant = z.date('must be a Date')
+
+const shared = {
+  lane: id.optional(),
+  route: id.optional(),
+  sendAt: instant.optional(),
+  expiresAt: instant.optional(),
+}
+const enqueueSchema = z.strictObject({ ...shared, idempotencyKey: z.string().min(1).max(512).optional() })
+const batchSchema = z.strictObject({
+  ...shared,
+  batchId: id.optional(),
+  onReject: z
+    .custom<BatchOptions['onReject']>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
+})
+
+/** @throws FluxMailError `invalid_params` */
+export function parseEnqueueOptions(options: EnqueueOptions, lanes: readonly string[]): EnqueueOptions {
+  return parse(enqueueSchema, options, lanes)
+}
+
+/** @throws FluxMailError `invalid_params` */
+export function parseBatchOptions(options: BatchOptions, lanes: readonly string[]): BatchOptions {
+  return parse(batchSchema, options, lanes)
+}
+
+function parse<S extends z.ZodType<{ lane?: string | undefined }>>(
+  schema: S,
+  options: unknown,
+  lanes: readonly string[],
+): z.output<S> {
+  const parsed = schema.safeParse(options)
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      (issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`,
+    )
+    throw new FluxMailError('invalid_params', `enqueueing: ${problems.join('; ')}`, { details: { problems } })
+  }
+  const { lane } = parsed.data
+  if (lane === undefined || lanes.includes(lane)) return parsed.data
+  throw new FluxMailError('invalid_params', `lane: there is no lane ${lane}; there are ${lanes.join(', ')}`)
+}

@@ -1,0 +1,102 @@
+// Sending without the queue: each recipient is an exchange of its own over kept connections, judged as in a worker.
+// What may have reached the relay is never repeated.
+
+import type { Clock } from './clock.js'
+import type { Exchange } from './delivery/delivery.js'
+import { judgeExchange } from './delivery/judge.js'
+import type { Outcome, Reason } from './delivery/outcome.js'
+import { FluxMailError } from './errors.js'
+import type { Email, RejectedRecipient, SendResult } from './message/email.js'
+
+export interface NowSender {
+  readonly host: string
+  readonly clock: Clock
+  readonly maxRetries: number
+  readonly retryDelayMs: number
+  transmit(to: string, bytes: Buffer): Promise<Exchange>
+}
+
+interface Ended {
+  readonly recipient: string
+  readonly outcome: Outcome
+  readonly attempts: number
+  readonly response: string
+}
+
+/** @throws FluxMailError `send_failed` when any recipient was not accepted, unless `allowPartial` and some were */
+export async function sendNow(
+  sender: NowSender,
+  email: Email,
+  bytes: Buffer,
+  options: { signal: AbortSignal; allowPartial: boolean },
+): Promise<SendResult> {
+  const ended = await Promise.all(
+    email.recipients.map(({ address }) => sendTo(sender, address, bytes, options.signal)),
+  )
+  const accepted = ended.filter(({ outcome }) => outcome.kind === 'sent')
+  const refused = ended.filter(({ outcome }) => outcome.kind !== 'sent')
+  const result: SendResult = {
+    messageId: email.messageId,
+    accepted: accepted.map(({ recipient }) => recipient),
+    rejected: refused.map(rejection),
+    response: accepted.at(-1)?.response ?? '',
+    relay: sender.host,
+    attempts: Math.max(...ended.map(({ attempts }) => attempts)),
+  }
+  if (refused.length === 0 || (options.allowPartial && accepted.length > 0)) return result
+  throw sendFailed(result, refused)
+}
+
+async function sendTo(
+  sender: NowSender,
+  recipient: string,
+  bytes: Buffer,
+  signal: AbortSignal,
+): Promise<Ended> {
+  for (let attempts = 1; ; attempts += 1) {
+    const exchange = await sender.transmit(recipient, bytes)
+    const outcome = judgeExchange(exchange)
+    const response = exchange.kind === 'accepted' ? exchange.response : ''
+    if (attempts > sender.maxRetries || !isWorthRepeating(outcome) || signal.aborted) {
+      return { recipient, outcome, attempts, response }
+    }
+    await sender.clock.sleep(sender.retryDelayMs, signal)
+  }
+}
+
+/** Transient, or lost before the final dot. A refused login is neither, though a worker would wait for it. */
+function isWorthRepeating(outcome: Outcome): boolean {
+  if (outcome.kind === 'deferred') return true
+  return outcome.kind === 'held' && (outcome.reason.reply?.code ?? 0) < 500
+}
+
+function rejection({ recipient, outcome }: Ended): RejectedRecipient {
+  const reason = reasonOf(outcome)
+  return { recipient, reply: reason.reply?.text ?? reason.message, code: reason.reply?.code ?? 0 }
+}
+
+function reasonOf(outcome: Outcome): Reason {
+  return 'reason' in outcome ? outcome.reason : { code: 'sent', message: 'sent' }
+}
+
+function sendFailed(result: SendResult, refused: readonly Ended[]): FluxMailError {
+  const [first] = refused
+  const reason = first ? reasonOf(first.outcome) : undefined
+  const reply = reason?.reply
+  const why = reply ? [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ') : reason?.message
+  const count = result.accepted.length + refused.length
+  const scope =
+    count === 1
+      ? `the relay ${result.relay} did not accept the email`
+      : `${refused.length} of ${count} recipients were not accepted by ${result.relay}`
+  const unknown = refused.some(({ outcome }) => outcome.kind === 'unknown')
+  return new FluxMailError('send_failed', `${scope}: ${why}`, {
+    details: {
+      accepted: result.accepted,
+      rejected: result.rejected,
+      attempts: result.attempts,
+      reply,
+      maybeSent: unknown,
+    },
+  })
+}

@@ -1,0 +1,35 @@
+// Logging: pino, with the addresses in messages and errors masked unless asked for.
+// No subject or body is ever logged, and no secret.
+
+import { pino } from 'pino'
+
+/** Any logger with pino's methods. */
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** A logger that writes JSON lines to standard output. Default level `warn`. */
+export function createLogger(level: LogLevel = 'warn'): Logger {
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+}
+
+/** Replaces what looks like an address; a relay's reply often quotes the recipient. */
+export function maskAddresses(text: string): string {
+  return text.replaceAll(
+    /[^\s<>"',;:()[\]]+@[^\s<>"',;:()[\]]+/g,
+    (address) => `…@${address.slice(address.lastIndexOf('@') + 1)}`,
+  )
+}
+
+/** What a log line says of something thrown. */
+export function errorFields(thrown: unknown): { error: string; code?: string } {
+  if (!(thrown instanceof Error)) return { error: maskAddresses(String(thrown)) }
+  const { code } = thrown as { code?: unknown }
+  return { error: maskAddresses(thrown.message), ...(typeof code === 'string' ? { code } : {}) }
+}

@@ -1,0 +1,104 @@
+// The metrics: every one declared once, with name, help, labels and buckets. The README's table is written from it.
+// No address, message id or raw domain is ever a label.
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+interface Declaration {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly buckets?: readonly number[]
+}
+
+const delivered = ['lane', 'relay'] as const
+
+/** Every metric of a worker. */
+export const metricDeclarations = {
+  fluxmail_messages_total: {
+    type: 'counter',
+    help: 'Deliveries that this process settled: sent, failed, skipped and unknown together',
+    labels: delivered,
+  },
+  fluxmail_messages_sent_total: {
+    type: 'counter',
+    help: 'Deliveries that a relay accepted',
+    labels: delivered,
+  },
+  fluxmail_messages_failed_total: {
+    type: 'counter',
+    help: 'Deliveries that failed for good',
+    labels: delivered,
+  },
+  fluxmail_attempts_total: {
+    type: 'counter',
+    help: 'Attempts by what they came to: sent, deferred, held, failed, skipped, unknown',
+    labels: ['lane', 'outcome'],
+  },
+  fluxmail_duplicates_prevented_total: {
+    type: 'counter',
+    help: 'Jobs that came back after their delivery had been sent, and were not sent again',
+    labels: ['lane'],
+  },
+  fluxmail_smtp_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from asking for a connection to the reply that ended the exchange',
+    labels: ['relay'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+  },
+  fluxmail_queue_seconds: {
+    type: 'histogram',
+    help: 'Time from when a delivery was enqueued to when it was settled',
+    labels: ['lane'],
+    buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 28800, 86400],
+  },
+  fluxmail_smtp_connections_open: {
+    type: 'gauge',
+    help: 'SMTP connections that are open or being opened',
+    labels: ['relay'],
+  },
+  fluxmail_smtp_connections_opened_total: {
+    type: 'counter',
+    help: 'SMTP connections that were opened',
+    labels: ['relay'],
+  },
+} as const satisfies Record<string, Declaration>
+
+export type MetricName = keyof typeof metricDeclarations
+type Labels = Readonly<Record<string, string>>
+
+export interface Metrics {
+  /** Adds to a counter. */
+  count(name: MetricName, labels: Labels, by?: number): void
+  /** Adds a value to a histogram. */
+  observe(name: MetricName, labels: Labels, value: number): void
+  /** Sets a gauge. */
+  set(name: MetricName, labels: Labels, value: number): void
+  /** Everything in Prometheus' text format. */
+  expose(): Promise<string>
+  readonly contentType: string
+}
+
+/** Builds a registry of its own, so that two workers in one process do not mix. `onScrape` runs before each exposure. */
+export function createMetrics(onScrape: (metrics: Metrics) => void = () => undefined): Metrics {
+  const registry = new Registry()
+  const counters = new Map<string, Counter>()
+  const gauges = new Map<string, Gauge>()
+  const histograms = new Map<string, Histogram>()
+  for (const [name, declaration] of Object.entries(metricDeclarations) as [string, Declaration][]) {
+    const shape = { name, help: declaration.help, labelNames: [...declaration.labels], registers: [registry] }
+    if (declaration.type === 'counter') counters.set(name, new Counter(shape))
+    else if (declaration.type === 'gauge') gauges.set(name, new Gauge(shape))
+    else histograms.set(name, new Histogram({ ...shape, buckets: [...(declaration.buckets ?? [])] }))
+  }
+  const metrics: Metrics = {
+    count: (name, labels, by = 1) => counters.get(name)?.inc(labels, by),
+    observe: (name, labels, value) => histograms.get(name)?.observe(labels, value),
+    set: (name, labels, value) => gauges.get(name)?.set(labels, value),
+    expose() {
+      onScrape(metrics)
+      return registry.metrics()
+    },
+    contentType: registry.contentType,
+  }
+  return metrics
+}

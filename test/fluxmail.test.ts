@@ -1,0 +1,179 @@
+import { afterEach, expect, test } from 'vitest'
+import { FluxMail, FluxMailError, type FluxMailOptions } from '../src/index.js'
+import { openSink, type Sink, type SinkOptions } from '../src/sink/sink.js'
+
+const closers: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+async function open(
+  options: Partial<FluxMailOptions> = {},
+  sinkOptions: SinkOptions = {},
+): Promise<{ mail: FluxMail; sink: Sink }> {
+  const sink = await openSink({ httpPort: false, ...sinkOptions })
+  const mail = new FluxMail({
+    host: '127.0.0.1',
+    port: sink.smtpPort,
+    sender: 'shop@example.com',
+    ...options,
+  })
+  closers.push(
+    () => sink.close(),
+    () => mail.close(),
+  )
+  return { mail, sink }
+}
+
+const fields = (to: string | string[]) => ({ subject: 'Hi', body: 'Hello', recipients: [to].flat() })
+
+async function failure(promise: Promise<unknown>): Promise<FluxMailError> {
+  const thrown = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(thrown).toBeInstanceOf(FluxMailError)
+  return thrown as FluxMailError
+}
+
+test('create and send give a receipt with what the relay said', async () => {
+  const { mail, sink } = await open()
+  const email = mail.create(fields('ada@example.com'))
+  const result = await email.send()
+  expect(result).toEqual({
+    messageId: email.messageId,
+    accepted: ['ada@example.com'],
+    rejected: [],
+    response: expect.stringMatching(/^250/),
+    relay: '127.0.0.1',
+    attempts: 1,
+  })
+  expect(email.messageId).toMatch(/^<[0-9a-f]{32}@example\.com>$/)
+  expect(sink.messages[0]?.bytes.toString().trimEnd()).toBe(email.toMime().toString())
+})
+
+test('a message that is refused for some recipients is no success in silence', async () => {
+  const { mail } = await open()
+  const error = await failure(mail.send(fields(['ada@example.com', 'reject-1@example.com'])))
+  expect(error.code).toBe('send_failed')
+  expect(error.message).toContain('1 of 2 recipients')
+  expect(error.details).toMatchObject({
+    accepted: ['ada@example.com'],
+    rejected: [{ recipient: 'reject-1@example.com', code: 550, reply: expect.stringContaining('unknown') }],
+  })
+})
+
+test('allowPartial resolves with who was refused, unless nobody was accepted', async () => {
+  const { mail } = await open()
+  const result = await mail.send(fields(['ada@example.com', 'reject-1@example.com']), { allowPartial: true })
+  expect(result.rejected.map((rejected) => rejected.recipient)).toEqual(['reject-1@example.com'])
+  await failure(mail.send(fields('reject-1@example.com'), { allowPartial: true }))
+})
+
+test('what is transient is tried again as often as asked, and a refusal is not', async () => {
+  const { mail, sink } = await open({ maxRetries: 2, retryDelayMs: 1 })
+  expect((await mail.send(fields('defer-2-x@example.com'))).attempts).toBe(3)
+  const error = await failure(mail.send(fields('reject-x@example.com')))
+  expect(error.details).toMatchObject({ attempts: 1 })
+  expect(sink.replies.get(550)).toBe(1)
+})
+
+test('an answer that never came is not sent again, and the error says that it may have arrived', async () => {
+  const { mail, sink } = await open({ maxRetries: 3, retryDelayMs: 1 })
+  const error = await failure(mail.send(fields('lost-x@example.com')))
+  expect(error.details).toMatchObject({ maybeSent: true, attempts: 1 })
+  expect(sink.messages).toHaveLength(1)
+})
+
+test('a refused login is not repeated', async () => {
+  const { mail, sink } = await open(
+    { username: 'ada', password: 'wrong', maxRetries: 3, retryDelayMs: 1 },
+    { auth: { username: 'ada', password: 'right' } },
+  )
+  const error = await failure(mail.send(fields('a@example.com')))
+  expect(error.details).toMatchObject({ attempts: 1, reply: { code: 535 } })
+  expect(error.message).not.toContain('wrong')
+  expect(sink.connections).toBe(1)
+})
+
+test('connections are kept from one email to the next', async () => {
+  const { mail, sink } = await open()
+  for (const name of ['a', 'b', 'c', 'd']) await mail.send(fields(`${name}@example.com`))
+  expect(sink.connections).toBe(1)
+})
+
+test('one mailer serves concurrent requests, each with its own words', async () => {
+  const { mail, sink } = await open()
+  const send = (index: number) =>
+    mail.send({
+      subject: `Subject ${index}`,
+      body: `Body ${index}.`,
+      recipients: [`r${index}@example.com`],
+      headers: { 'X-Token': `t${index}` },
+    })
+  await Promise.all(Array.from({ length: 200 }, (_, index) => send(index)))
+  for (const message of sink.messages) {
+    const index = /\d+/.exec(message.to[0] ?? '')?.[0]
+    const text = message.bytes.toString()
+    for (const part of [`Subject: Subject ${index}\r\n`, `X-Token: t${index}\r\n`, `Body ${index}.\r\n`])
+      expect(text).toContain(part)
+  }
+  expect(sink.messages).toHaveLength(200)
+})
+
+test('a dry run previews and touches no network', async () => {
+  const { mail, sink } = await open()
+  const result = await mail.send(fields('ada@example.com'), { dryRun: true })
+  expect(result.preview).toContain('ada@example.com')
+  expect(result.accepted).toEqual([])
+  expect(sink.connections).toBe(0)
+})
+
+test('a dry run needs no relay that can be reached', async () => {
+  const mail = new FluxMail({ host: '127.0.0.1', port: 1, sender: 'shop@example.com' })
+  expect((await mail.send(fields('a@example.com'), { dryRun: true })).attempts).toBe(0)
+  const error = await failure(mail.send(fields('a@example.com')))
+  expect(error).toMatchObject({ code: 'send_failed', message: expect.stringContaining('ECONNREFUSED') })
+  await mail.close()
+})
+
+test('testConnection says what the relay announced, or why it failed', async () => {
+  const { mail, sink } = await open()
+  const report = await mail.testConnection()
+  expect(report).toMatchObject({ ok: true, relay: '127.0.0.1', port: sink.smtpPort, tls: false })
+  expect(report.capabilities).toContain('PIPELINING')
+  const error = await failure(new FluxMail({ host: '127.0.0.1', port: 1 }).testConnection())
+  expect(error.code).toBe('connection_failed')
+})
+
+test('the sender is the option, else a username that is an address, else demanded', async () => {
+  const named = new FluxMail({ host: 'localhost', username: 'ada@example.com', password: 'x' })
+  expect(named.create(fields('b@example.com')).parts.sender.address).toBe('ada@example.com')
+  const bare = new FluxMail({ host: 'localhost', username: 'apikey', password: 'x' })
+  expect(() => bare.create(fields('b@example.com'))).toThrow(
+    expect.objectContaining({ code: 'sender_required' }),
+  )
+})
+
+test('an empty relay, a port in the host and an unknown option are refused', () => {
+  expect(() => new FluxMail({ host: '' })).toThrow(expect.objectContaining({ code: 'no_relay' }))
+  expect(() => new FluxMail({ host: { relay: '' } })).toThrow(expect.objectContaining({ code: 'no_relay' }))
+  expect(() => new FluxMail({ host: 'a.example:587' })).toThrow(
+    expect.objectContaining({ code: 'invalid_config' }),
+  )
+  expect(() => new FluxMail({ host: 'a.example', prot: 25 } as never)).toThrow(/prot/)
+})
+
+test('fromEnv reads the environment, and says when the host is missing', () => {
+  expect(FluxMail.fromEnv({ FLUXMAIL_HOST: 'localhost', FLUXMAIL_SENDER: 'a@example.com' }).isSmtp()).toBe(
+    true,
+  )
+  expect(() => FluxMail.fromEnv({})).toThrow(/FLUXMAIL_HOST/)
+})
+
+test('sending nothing is not_created, and a closed mailer says so', async () => {
+  const { mail } = await open()
+  expect((await failure(mail.send(undefined as never))).code).toBe('not_created')
+  await mail.close()
+  expect((await failure(mail.send(fields('a@example.com')))).code).toBe('closed')
+})
