@@ -1,0 +1,62 @@
+import { Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import { eventually } from '../helpers/eventually.js'
+import { type MailFlow, openMailFlow, quickLanes } from '../helpers/mail-flow.js'
+
+const email = (flow: MailFlow, to: string) =>
+  flow.mail.create({ subject: 'Hi', body: 'Hi', recipients: [to] })
+
+const poison: [string, unknown][] = [
+  ['whose data is of another shape', { hello: 'world' }],
+  ['of an unknown version', { v: 2, c: 'x'.repeat(43), a: 'a@example.com' }],
+  ['with data of the wrong types', { v: 1, c: 12, a: ['a@example.com'] }],
+  ['with no data', undefined],
+]
+
+test.each(poison)('a job %s fails with its reason, and the next one is sent', async (_what, data) => {
+  await using flow = await openMailFlow()
+  const redis = new Redis(flow.redisUrl, { maxRetriesPerRequest: null })
+  const queue = new Queue('transactional', { connection: redis, prefix: `{${flow.name}}` })
+  const job = await queue.add('d', data, { jobId: 'poison' })
+  await flow.work({ logLevel: 'silent' })
+  await flow.queue.enqueue(email(flow, 'a@example.com'))
+  await flow.sink.waitForMessages(1)
+  await eventually('the job is failed', async () => (await job.getState()) === 'failed')
+  expect((await queue.getJob('poison'))?.failedReason).toContain('the job is no delivery of ours')
+  await queue.close()
+  redis.disconnect()
+})
+
+test('a delivery whose content is gone fails with its reason', async () => {
+  await using flow = await openMailFlow()
+  const redis = new Redis(flow.redisUrl)
+  const { deliveries } = await flow.queue.enqueue(email(flow, 'a@example.com'))
+  await redis.del(...(await redis.keys(`{${flow.name}}:v1:content:*`)))
+  redis.disconnect()
+  await flow.work()
+  const id = deliveries[0]?.id ?? ''
+  await eventually('it failed', async () => (await flow.queue.delivery(id)).state === 'failed')
+  expect((await flow.queue.delivery(id)).lastReason).toContain('content_missing')
+})
+
+test('a delivery older than its lane allows fails as expired, with the last reply kept', async () => {
+  await using flow = await openMailFlow()
+  const retry = { delaysMs: [50], jitter: 0, maxAgeMs: 120 }
+  await flow.work({ lanes: { ...quickLanes, bulk: { retry, unknown: 'hold' } } })
+  const content = { subject: 'Hi', text: 'Hi', sender: 'news@example.com' }
+  const batch = await flow.queue.enqueueBatch([{ to: 'full-x@example.com' }], content)
+  const result = await batch.wait({ intervalMs: 20 })
+  expect(result).toMatchObject({ failed: 1, failures: { expired: 1 } })
+  expect(result.errors[0]?.message).toMatch(/allows 0 s; the last reason was: 452 4\.2\.2/)
+})
+
+test('a lane may limit the number of attempts', async () => {
+  await using flow = await openMailFlow()
+  const retry = { delaysMs: [10], jitter: 0, maxAgeMs: 60_000, maxAttempts: 3 }
+  await flow.work({ lanes: { ...quickLanes, bulk: { retry, unknown: 'hold' } } })
+  const content = { subject: 'Hi', text: 'Hi', sender: 'news@example.com' }
+  const batch = await flow.queue.enqueueBatch([{ to: 'full-x@example.com' }], content)
+  expect(await batch.wait({ intervalMs: 20 })).toMatchObject({ failed: 1 })
+  expect(flow.sink.replies.get(452)).toBe(3)
+})
