@@ -44,6 +44,8 @@ const expected = [
   'Content-Transfer-Encoding',
 ]
 
+const unquoted = (address: string) => address.replace(/^"(.*)"@/s, '$1@')
+
 const plain = { name: 'Ada', subject: 'Hello', token: 't', address: 'ada@example.com', body: 'Hi' }
 const places = fc.constantFrom(...(Object.keys(plain) as (keyof typeof plain)[]))
 
@@ -54,8 +56,15 @@ test('no string in a name, subject, header, address or body adds a header, a rec
     const fields = { ...plain, [place]: place === 'address' ? `${text}@example.com` : text }
     const { name, subject, token, address, body } = fields
     const before = flow.sink.messages.length
+    let accepted: readonly string[]
     try {
-      await flow.mail.send({ subject, body, recipients: [{ name, address }], headers: { 'X-Token': token } })
+      const result = await flow.mail.send({
+        subject,
+        body,
+        recipients: [{ name, address }],
+        headers: { 'X-Token': token },
+      })
+      accepted = result.accepted
     } catch (error) {
       expect(error).toBeInstanceOf(FluxMailError)
       expect(flow.sink.messages).toHaveLength(before)
@@ -64,11 +73,15 @@ test('no string in a name, subject, header, address or body adds a header, a rec
     sent += 1
     const message = flow.sink.messages.at(-1)
     expect(flow.sink.messages).toHaveLength(before + 1)
-    expect(message?.to).toEqual([address])
+    // Quotes that a local part does not need are dropped, and the caller is told the address as it is sent.
+    expect(accepted.map(unquoted)).toEqual([unquoted(address)])
+    expect(message?.to).toEqual(accepted)
     const bytes = message?.bytes.toString() ?? ''
     expect(headerNames(bytes)).toEqual(expected)
     const parsed = await simpleParser(bytes)
-    expect((parsed.text ?? '').replaceAll('\r\n', '\n').trimEnd()).toBe(body.replaceAll(/\r\n|\r/g, '\n').trimEnd())
+    expect((parsed.text ?? '').replaceAll('\r\n', '\n').trimEnd()).toBe(
+      body.replaceAll(/\r\n|\r/g, '\n').trimEnd(),
+    )
   })
   await fc.assert(property, { numRuns: 1000 })
   expect(sent).toBeGreaterThan(100)
