@@ -151,7 +151,7 @@ function splitHost(host: string, domain: string | undefined): { host: string; do
 }
 
 /** Whether a host can only be this machine, so that a password to it crosses no network. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 

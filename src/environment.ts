@@ -126,6 +126,26 @@ export function parseEnvironment(env: Env): EnvironmentValues {
   })
 }
 
+/** Those of the named values that are set. */
+export function pickValues<K extends keyof EnvironmentValues>(
+  values: EnvironmentValues,
+  names: readonly K[],
+): Pick<EnvironmentValues, K> {
+  const set = names.filter((name) => values[name] !== undefined)
+  return Object.fromEntries(set.map((name) => [name, values[name]])) as Pick<EnvironmentValues, K>
+}
+
+/** What the variables say of one relay, beside its host. */
+export const relayValues = [
+  'port',
+  'username',
+  'password',
+  'useTls',
+  'useSsl',
+  'timeoutMs',
+  'maxConnections',
+] as const satisfies readonly (keyof EnvironmentValues)[]
+
 function parseValue(kind: Kind, text: string): string | number | boolean | undefined {
   if (kind === 'text' || kind === 'secret') return text
   if (kind === 'boolean') return words[text.toLowerCase()]

@@ -16,7 +16,7 @@ import {
 import { compileContent } from './content/compile.js'
 import { bundleEmail } from './content/email-content.js'
 import { readFileLimited } from './content/read-file.js'
-import { parseEnvironment } from './environment.js'
+import { parseEnvironment, pickValues, relayValues } from './environment.js'
 import { FluxMailError } from './errors.js'
 import { defaultMaxAttachmentBytes } from './mail-queue.js'
 import { parseMailbox } from './message/address.js'
@@ -129,34 +129,12 @@ export class FluxMail {
    * @throws FluxMailError `invalid_config`
    */
   static fromEnv(env: Env = processEnv()): FluxMail {
-    const {
-      objectType,
-      host,
-      sender,
-      port,
-      username,
-      password,
-      useTls,
-      useSsl,
-      timeoutMs,
-      maxRetries,
-      retryDelayMs,
-    } = parseEnvironment(env)
+    const values = parseEnvironment(env)
+    const { host } = values
     if (host === undefined)
       throw new FluxMailError('invalid_config', 'FLUXMAIL_HOST is not set; it names the SMTP relay')
-    return new FluxMail({
-      objectType,
-      host,
-      sender,
-      port,
-      username,
-      password,
-      useTls,
-      useSsl,
-      timeoutMs,
-      maxRetries,
-      retryDelayMs,
-    })
+    const own = ['objectType', 'sender', 'maxRetries', 'retryDelayMs', ...relayValues] as const
+    return new FluxMail({ host, ...pickValues(values, own) })
   }
 
   /**

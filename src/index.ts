@@ -15,7 +15,8 @@ export {
   type FluxMailOptions,
 } from './fluxmail.js'
 export { type LaneStatus, MailQueue, type MailQueueOptions } from './mail-queue.js'
-export type { Email, EmailFields, RejectedRecipient, SendOptions, SendResult } from './message/email.js'
+export type { EmailFields, RejectedRecipient, SendOptions, SendResult } from './message/email.js'
+export { Email } from './message/email.js'
 export type { AddressInput, Mailbox, Priority } from './message/email-parts.js'
 export type { Batch, BatchError, BatchResult, BatchStatus, FollowOptions } from './queue/batch.js'
 export type { DeliveryRecord, DeliveryState } from './queue/delivery-record.js'

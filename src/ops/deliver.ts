@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { type Env, parseConfigFile, processEnv, type WorkerConfigInput } from '../config.js'
 import { DeliveryWorker } from '../delivery-worker.js'
-import { type EnvironmentValues, parseEnvironment } from '../environment.js'
+import { type EnvironmentValues, parseEnvironment, pickValues, relayValues } from '../environment.js'
 import { FluxMailError, messageOf } from '../errors.js'
 import { defaultRedisUrl } from '../redis.js'
 import { type LogLevel, logLevels } from '../telemetry/log.js'
@@ -59,8 +59,7 @@ function logLevelOf(level = 'info'): LogLevel {
 
 /** The configuration file, if one is named, under what the environment says of the worker itself. */
 function workerConfigOf(values: EnvironmentValues): WorkerConfigInput {
-  const { concurrency, maxPerWorkerPerSecond, logAddresses } = values
-  const own = defined({ concurrency, maxPerWorkerPerSecond, logAddresses })
+  const own = pickValues(values, ['concurrency', 'maxPerWorkerPerSecond', 'logAddresses'])
   if (values.config !== undefined) return { ...readConfigFile(values.config), ...own }
   return { relays: { [relayName]: relayOf(values) }, ...own }
 }
@@ -68,14 +67,12 @@ function workerConfigOf(values: EnvironmentValues): WorkerConfigInput {
 const relayName = 'main'
 
 function relayOf(values: EnvironmentValues): WorkerConfigInput['relays'][string] {
-  const { host, port, username, password, useTls, useSsl, timeoutMs, maxConnections } = values
-  if (host === undefined) {
-    throw new FluxMailError(
-      'invalid_config',
-      'no relay is configured: set FLUXMAIL_HOST, or FLUXMAIL_CONFIG to a JSON file with relays',
-    )
-  }
-  return { host, ...defined({ port, username, password, useTls, useSsl, timeoutMs, maxConnections }) }
+  const { host } = values
+  if (host !== undefined) return { host, ...pickValues(values, relayValues) }
+  throw new FluxMailError(
+    'invalid_config',
+    'no relay is configured: set FLUXMAIL_HOST, or FLUXMAIL_CONFIG to a JSON file with relays',
+  )
 }
 
 function readConfigFile(file: string): WorkerConfigInput {
@@ -91,10 +88,4 @@ function readConfigFile(file: string): WorkerConfigInput {
   }
   // What is in it is checked with everything else, by the worker's own schema.
   return parseConfigFile(text, file) as WorkerConfigInput
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
-
-function defined<T extends object>(values: T): Defined<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>
 }

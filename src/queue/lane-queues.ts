@@ -36,7 +36,7 @@ const ATTEMPTS = 100_000
 /** BullMQ's own event stream, which nothing here reads; its 10,000 events would take 650 kB of Redis a lane. */
 const EVENTS_KEPT = 100
 /** The type that settle.ts answers for. */
-export const BACKOFF_TYPE = 'lane'
+const BACKOFF_TYPE = 'lane'
 
 export function createLaneQueues(redis: Redis, keys: Keys, lanes: readonly string[]): LaneQueues {
   const queues = new Map<string, Queue>()

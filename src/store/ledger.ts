@@ -8,7 +8,7 @@ import { releaseContentLua } from './contents.js'
 const VERDICT_TTL_SECONDS = 24 * 3600
 
 /** Failures of a batch that are kept word for word; all of them are counted. */
-export const maxBatchErrors = 1000
+const maxBatchErrors = 1000
 
 const settledBit = `
 local function bit_is_set(key, ordinal) return ordinal >= 0 and redis.call('GETBIT', key, ordinal) == 1 end
