@@ -80,10 +80,11 @@ function reasonOf(job: Job): string | undefined {
 }
 
 async function stateOf(job: Job, standing: Standing): Promise<DeliveryState> {
-  if (standing.kind === 'settled') return settledState(standing.verdict)
   const state = await job.getState()
+  // A finished job knows how it ended for longer than the ledger remembers the verdict.
   if (state === 'completed') return (job.returnvalue as JobResult | null)?.outcome ?? 'sent'
   if (state === 'failed') return job.failedReason.startsWith('unknown') ? 'unknown' : 'failed'
+  if (standing.kind === 'settled') return settledState(standing.verdict)
   if (state === 'active') return 'active'
   if (state !== 'delayed') return 'waiting'
   if (job.attemptsStarted === 0) return 'scheduled'

@@ -16,8 +16,18 @@ export type LogLevel = (typeof logLevels)[number]
 
 /** A logger that writes JSON lines to standard output. Default level `warn`. */
 export function createLogger(level: LogLevel = 'warn'): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, standardOutput())
 }
+
+/** Pino's own writer repeats for ever what fails, so a worker whose reader has died would never end. */
+function standardOutput(): NodeJS.WriteStream {
+  const { stdout } = process
+  if (!stdout.listeners('error').includes(readerIsGone)) stdout.on('error', readerIsGone)
+  return stdout
+}
+
+/** Mail goes on when nobody reads the log any more. */
+function readerIsGone(): void {}
 
 /** Replaces what looks like an address; a relay's reply often quotes the recipient. */
 export function maskAddresses(text: string): string {

@@ -1,16 +1,10 @@
-import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { FluxMailError, MailQueue } from '../../src/index.js'
 import { eventually } from '../helpers/eventually.js'
 import { freshName } from '../helpers/fresh-name.js'
-import { type MailFlow, openMailFlow, rowsTo } from '../helpers/mail-flow.js'
+import { openMailFlow, openRedis, rowsTo } from '../helpers/mail-flow.js'
 
 const content = { subject: 'Hello {{ name }}', text: 'Dear {{ name }}', sender: 'news@example.com' }
-
-function openRedis(flow: MailFlow): Redis & AsyncDisposable {
-  const redis = new Redis(flow.redisUrl)
-  return Object.assign(redis, { [Symbol.asyncDispose]: async () => redis.disconnect() })
-}
 
 test('each address of To, Cc and Bcc is one delivery, however often it stands there', async () => {
   await using flow = await openMailFlow()

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { openSink } from '../../src/sink/sink.js'
 import { eventually } from '../helpers/eventually.js'
-import { openMailFlow, rowsTo } from '../helpers/mail-flow.js'
+import { openMailFlow, openRedis, rowsTo } from '../helpers/mail-flow.js'
 
 const content = { subject: 'Hello {{ name }}', text: 'Dear {{ name }}', sender: 'news@example.com' }
 
@@ -47,6 +47,23 @@ test('a refused recipient is not tried again, and its reply is kept', async () =
     state: 'failed',
     lastReason: expect.stringContaining('550'),
   })
+})
+
+test('what became of a delivery is still known when the ledger has forgotten its verdict', async () => {
+  await using flow = await openMailFlow()
+  await using redis = openRedis(flow)
+  await flow.work()
+  const batch = await flow.queue.enqueueBatch(
+    [{ to: 'a@example.com' }, { to: 'reject-x@example.com' }],
+    content,
+  )
+  await batch.wait({ intervalMs: 20 })
+  await eventually(
+    'the verdicts are forgotten',
+    async () => (await redis.keys(`{${flow.name}}:v1:mark:*`)).length === 0,
+  )
+  expect(await flow.queue.delivery(`${batch.id}.0`)).toMatchObject({ state: 'sent', attempts: 1 })
+  expect(await flow.queue.delivery(`${batch.id}.1`)).toMatchObject({ state: 'failed', attempts: 1 })
 })
 
 test('a full mailbox and a busy relay are tried again', async () => {

@@ -1,5 +1,6 @@
 // The whole path for a test: a sink, a queue and, on demand, a worker in this process, all under a fresh name.
 
+import { Redis } from 'ioredis'
 import { inject } from 'vitest'
 import {
   DeliveryWorker,
@@ -68,4 +69,10 @@ export function rowsTo(
   address: (index: number) => string = (index) => `r${index}@example.com`,
 ) {
   return Array.from({ length: count }, (_, index) => ({ to: address(index), name: `Name ${index}` }))
+}
+
+/** A look into Redis itself. */
+export function openRedis(flow: MailFlow): Redis & AsyncDisposable {
+  const redis = new Redis(flow.redisUrl)
+  return Object.assign(redis, { [Symbol.asyncDispose]: async () => redis.disconnect() })
 }
