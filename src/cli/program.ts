@@ -1,0 +1,74 @@
+// The command line: which commands there are, what their flags mean, and an example of each.
+// It reads words and calls a command; what the command does stands in the file of its name.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { type Context, columnsOf, type ExitCode, exitCodes, type Runner, say } from './context.js'
+import { addDemo } from './demo-flags.js'
+import { addDev } from './dev-flags.js'
+import { addEnqueue } from './enqueue-flags.js'
+import { failureOf } from './failure.js'
+import { packageRoot } from './package-root.js'
+import { addSend } from './send-flags.js'
+import { addSink } from './sink-flags.js'
+import { addStatus } from './status-flags.js'
+import { wrap } from './text.js'
+import { addWorker } from './worker-flags.js'
+
+const description = `Personalised email at scale: from your app, through Redis and your own SMTP relay.
+Start with \`fluxmail demo\`; it needs no relay and mails nobody.`
+
+/** Runs a command line, without the name of the program, and resolves to the exit code. It never throws. */
+export async function runCommandLine(args: readonly string[], context: Context): Promise<ExitCode> {
+  let exitCode: ExitCode = exitCodes.done
+  const runner: Runner = (command) => async (options) => {
+    exitCode = await command(options, context)
+  }
+  try {
+    const given = args.length === 0 ? ['--help'] : [...args]
+    await createProgram(context, runner).parseAsync(given, { from: 'user' })
+    return exitCode
+  } catch (thrown) {
+    const failure = failureOf(thrown)
+    if (failure.text !== '') for (const line of linesOf(failure.text, context)) say(context.stderr, line)
+    return failure.exitCode
+  }
+}
+
+/** One line for a program; for a person, lines that a terminal need not break. */
+function linesOf(text: string, { stderr }: Context): string[] {
+  return stderr.isTTY ? wrap(text, columnsOf(stderr)) : [text]
+}
+
+function createProgram(context: Context, runner: Runner): Command {
+  const program = new Command('fluxmail')
+    .description(description)
+    .version(readVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print this, or the help of a command')
+    .helpCommand('help [command]', 'print the help of a command')
+    .usage('<command> [options]')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+      // What is wrong is said once, by runCommandLine.
+      outputError: () => undefined,
+      getOutHelpWidth: () => columnsOf(context.stdout),
+      getErrHelpWidth: () => columnsOf(context.stderr),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+  for (const add of [addDemo, addDev, addEnqueue, addStatus, addSend, addWorker, addSink])
+    add(program, runner)
+  return program.addHelpText('after', '\nThe help of a command, with an example: fluxmail help enqueue')
+}
+
+function readVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string
+  }
+  return version
+}

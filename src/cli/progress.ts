@@ -1,0 +1,147 @@
+// Progress of work whose end is known: a bar with rate and ETA on a terminal, a plain line now and then elsewhere.
+// It says nothing of work that is over in a moment, and leaves the last word to the command.
+
+import { type Params, SingleBar } from 'cli-progress'
+import { systemClock } from '../clock.js'
+import { type Context, columnsOf, say } from './context.js'
+import { cut, formatCount, formatPercent, formatSeconds, padEnd, padStart } from './text.js'
+
+export interface ProgressOptions {
+  /** What is being done: `enqueueing`. */
+  readonly label: string
+  /** What is counted: `rows`. */
+  readonly unit: string
+}
+
+export interface Step {
+  /** How much is done, from 0 to 1. */
+  readonly share: number
+  /** How many of the unit. */
+  readonly count: number
+  /** A few words more. */
+  readonly note?: string
+}
+
+export interface Progress extends Disposable {
+  update(step: Step): void
+}
+
+interface Shown extends Step {
+  readonly label: string
+  readonly unit: string
+  readonly ratePerSecond: number
+  readonly columns: number
+}
+
+const REDRAW_MS = 100
+const LINE_EVERY_MS = 2_000
+const LONGEST_ETA_SECONDS = 359_999
+/** cli-progress estimates the end from whole steps. */
+const BAR_TOTAL = 100_000
+const LABEL_WIDTH = 12
+/** Narrow enough not to change as the words beside it grow. */
+const BAR_WIDTH = 18
+const saveCursor = '\u001b7'
+const restoreCursor = '\u001b8'
+
+export function openProgress({ stderr }: Context, options: ProgressOptions): Progress {
+  return stderr.isTTY ? new Bar(stderr, options) : new Lines(stderr, options)
+}
+
+class Bar implements Progress {
+  readonly #bar: SingleBar
+  readonly #startedAt = systemClock.monotonicMs()
+  #drawnAt = 0
+
+  constructor(stderr: Context['stderr'], options: ProgressOptions) {
+    const columns = columnsOf(stderr)
+    const format = (_options: unknown, params: Params, payload: Shown) => formatBar(payload, params.eta)
+    // linewrap and gracefulExit: the terminal's settings and its signals are not for this library to touch.
+    const settings = {
+      stream: withoutCursorMemory(stderr),
+      format,
+      clearOnComplete: true,
+      linewrap: true,
+      gracefulExit: false,
+      etaBuffer: 60,
+    }
+    this.#bar = new SingleBar(settings)
+    this.#bar.start(BAR_TOTAL, 0, { ...options, share: 0, count: 0, ratePerSecond: 0, columns })
+  }
+
+  update(step: Step): void {
+    const now = systemClock.monotonicMs()
+    if (now - this.#drawnAt < REDRAW_MS) return
+    this.#drawnAt = now
+    const ratePerSecond = rateOf(step.count, now - this.#startedAt)
+    this.#bar.update(Math.round(step.share * BAR_TOTAL), { ...step, ratePerSecond })
+  }
+
+  [Symbol.dispose](): void {
+    this.#bar.stop()
+  }
+}
+
+/** cli-progress goes back to where it began, which is another line by then if anything was written between. */
+function withoutCursorMemory(stderr: Context['stderr']): NodeJS.WritableStream {
+  const write = (text: string) => text === saveCursor || text === restoreCursor || stderr.write(text)
+  return Object.create(stderr, { write: { value: write } }) as NodeJS.WritableStream
+}
+
+class Lines implements Progress {
+  readonly #stderr: Context['stderr']
+  readonly #options: ProgressOptions
+  readonly #startedAt = systemClock.monotonicMs()
+  #saidAt = this.#startedAt
+
+  constructor(stderr: Context['stderr'], options: ProgressOptions) {
+    this.#stderr = stderr
+    this.#options = options
+  }
+
+  update({ share, count, note }: Step): void {
+    const now = systemClock.monotonicMs()
+    if (now - this.#saidAt < LINE_EVERY_MS) return
+    this.#saidAt = now
+    const { label, unit } = this.#options
+    const rate = `${formatCount(rateOf(count, now - this.#startedAt))}/s`
+    const parts = [`${formatCount(count)} ${unit}`, formatPercent(share), rate, ...(note ? [note] : [])]
+    say(this.#stderr, `${label}: ${parts.join(', ')}`)
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+function rateOf(count: number, elapsedMs: number): number {
+  return elapsedMs > 0 ? (count * 1000) / elapsedMs : 0
+}
+
+/** One line of at most `columns` cells; the bar takes what the words leave. */
+export function formatBar(shown: Shown, etaSeconds: number): string {
+  const { label, unit, share, count, ratePerSecond, columns, note } = shown
+  const known = share > 0 && share < 1 && etaSeconds >= 0 && etaSeconds <= LONGEST_ETA_SECONDS
+  const eta = known ? `ETA ${formatEta(etaSeconds)}` : 'ETA –'
+  const counted = `${formatCount(count)} ${unit}`
+  const words = [
+    padStart(formatPercent(share), 5),
+    counted,
+    `${formatCount(ratePerSecond)}/s`,
+    eta,
+    ...(note ? [note] : []),
+  ]
+  const tail = words.join('  ')
+  const room = columns - 1 - LABEL_WIDTH - tail.length - 2
+  return cut(
+    `${padEnd(label, LABEL_WIDTH)}${room < 5 ? '' : barOf(share, Math.min(room, BAR_WIDTH))}${tail}`,
+    columns - 1,
+  )
+}
+
+function barOf(share: number, width: number): string {
+  const done = Math.round(Math.min(1, Math.max(0, share)) * width)
+  return `${'█'.repeat(done)}${'░'.repeat(width - done)}  `
+}
+
+function formatEta(seconds: number): string {
+  return seconds < 60 ? `${Math.ceil(seconds)} s` : formatSeconds(seconds * 1000)
+}

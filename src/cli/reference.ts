@@ -1,0 +1,98 @@
+// The reference tables of the README, each written from the one schema or list that the code itself uses.
+
+import { z } from 'zod'
+import { defaultLanes, laneSchema, relaySchema, workerSchema } from '../config.js'
+import { environmentVariables } from '../environment.js'
+import { errorCodes } from '../errors.js'
+import { metricDeclarations } from '../telemetry/metrics.js'
+
+/** Markdown by the name of the place in the README where it belongs. */
+export function referenceTables(): Readonly<Record<string, string>> {
+  return {
+    environment: environmentTable(),
+    worker: optionTable(workerSchema),
+    relay: optionTable(relaySchema),
+    lane: optionTable(laneSchema),
+    lanes: lanesTable(),
+    metrics: metricsTable(),
+    errors: errorsTable(),
+  }
+}
+
+function environmentTable(): string {
+  const rows = Object.entries(environmentVariables).map(([name, { help }]) => [`\`${name}\``, help])
+  return table(['variable', 'meaning'], rows)
+}
+
+interface Property {
+  readonly description?: string
+  readonly default?: unknown
+  readonly properties?: Readonly<Record<string, Property>>
+}
+
+function optionTable(schema: z.ZodType): string {
+  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Property & {
+    required?: string[]
+  }
+  const rows = optionRows(root.properties ?? {}, new Set(root.required ?? []), '')
+  return table(['option', 'default', 'meaning'], rows)
+}
+
+function optionRows(
+  properties: Readonly<Record<string, Property>>,
+  required: Set<string>,
+  prefix: string,
+): string[][] {
+  return Object.entries(properties).flatMap(([name, property]) => {
+    if (property.description === undefined && property.properties) {
+      return optionRows(property.properties, required, `${prefix}${name}.`)
+    }
+    return [[`\`${prefix}${name}\``, defaultOf(name, property, required), property.description ?? '']]
+  })
+}
+
+function defaultOf(name: string, { default: value }: Property, required: Set<string>): string {
+  if (value === undefined) return required.has(name) ? '(required)' : ''
+  return name === 'lanes' ? 'below' : `\`${JSON.stringify(value)}\``
+}
+
+function lanesTable(): string {
+  const rows = Object.entries(defaultLanes).map(([lane, { retry, unknown }]) => {
+    const delays = retry.delaysMs.map((ms) => duration(ms)).join(', ')
+    return [
+      `\`${lane}\``,
+      `after ${delays}, ±${retry.jitter * 100} %`,
+      duration(retry.maxAgeMs),
+      `\`${unknown}\``,
+    ]
+  })
+  return table(['lane', 'tried again', 'until an age of', 'unknown'], rows)
+}
+
+function duration(ms: number): string {
+  const minutes = ms / 60_000
+  return minutes < 60 ? `${minutes} min` : `${minutes / 60} h`
+}
+
+function metricsTable(): string {
+  const rows = Object.entries(metricDeclarations).map(([name, { type, help, labels }]) => [
+    `\`${name}\``,
+    type,
+    labels.map((label) => `\`${label}\``).join(' '),
+    help,
+  ])
+  return table(['metric', 'type', 'labels', 'meaning'], rows)
+}
+
+function errorsTable(): string {
+  return table(
+    ['code', 'raised when'],
+    Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
+  )
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}

@@ -1,0 +1,85 @@
+// Rows that are no deliveries, with the line of the file on which each stands.
+// A person sees the first few; a file, if one is named, gets all of them.
+
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { type Context, columnsOf, paintFor, say } from './context.js'
+import { UsageError } from './failure.js'
+import { countOf, cut, visible } from './text.js'
+
+export interface Reject {
+  /** The line of the file; undefined where it is not known. */
+  readonly line: number | undefined
+  readonly reason: string
+  readonly text: string
+}
+
+const SHOWN = 10
+
+export class Rejects implements Disposable {
+  readonly first: Reject[] = []
+  #count = 0
+  readonly #file: number | undefined
+
+  /** @throws UsageError when `file` cannot be written */
+  constructor(file?: string) {
+    this.#file = file === undefined ? undefined : openForWriting(file)
+    if (this.#file !== undefined) writeSync(this.#file, 'line,reason,row\r\n')
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  add(reject: Reject): void {
+    this.#count += 1
+    if (this.first.length < SHOWN) this.first.push(reject)
+    if (this.#file === undefined) return
+    const fields = [String(reject.line ?? ''), reject.reason, reject.text]
+    writeSync(this.#file, `${fields.map(quoted).join(',')}\r\n`)
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file !== undefined) closeSync(this.#file)
+  }
+}
+
+/** Lines for a person: how many, the first of them, and where the others are. */
+export function sayRejects(
+  { stderr, env }: Context,
+  rejects: Rejects,
+  csv: string,
+  file: string | undefined,
+): void {
+  if (rejects.count === 0) return
+  const paint = paintFor(stderr, env)
+  const columns = columnsOf(stderr)
+  say(stderr, paint('yellow', `${countOf(rejects.count, 'row')} of ${csv} cannot be sent to:`))
+  const inOrder = rejects.first.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0))
+  for (const { line, reason } of inOrder) {
+    say(stderr, cut(`  line ${line ?? '?'}: ${visible(briefly(reason))}`, columns))
+  }
+  const more = rejects.count - rejects.first.length
+  if (more > 0)
+    say(
+      stderr,
+      `  and ${countOf(more, 'row')} more${file === undefined ? '; --rejects FILE writes all of them' : ''}`,
+    )
+  if (file !== undefined) say(stderr, `  all of them are in ${file}`)
+}
+
+/** Without the field of the library that complains, and without its advice. */
+function briefly(reason: string): string {
+  return reason.replace(/^to(\.\w+)?: /, '').replace(/\. Give .*$/s, '')
+}
+
+function openForWriting(file: string): number {
+  try {
+    return openSync(file, 'w')
+  } catch (cause) {
+    throw new UsageError(`${file} cannot be written (--rejects)`, 'read_error', cause)
+  }
+}
+
+function quoted(field: string): string {
+  return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field
+}

@@ -1,0 +1,55 @@
+// The flags of `fluxmail send`.
+
+import type { Command } from 'commander'
+import type { Runner } from './context.js'
+import { collect, positiveNumber, wholeNumber } from './options.js'
+import { type SendOptions, send } from './send.js'
+
+const help = `
+The relay may stand in the environment instead: FLUXMAIL_HOST, FLUXMAIL_PORT,
+FLUXMAIL_USERNAME, FLUXMAIL_PASSWORD, FLUXMAIL_TLS and so on.
+
+Example:
+  fluxmail send --host 127.0.0.1 --port 2525 --sender me@example.com \\
+    --recipients ada@example.com --subject Hello --body 'How are you?' --dry-run`
+
+export function addSend(program: Command, run: Runner): void {
+  const command = program
+    .command('send')
+    .description('send one email now, without the queue')
+    .requiredOption('--subject <text>', 'subject')
+    .requiredOption('--recipients <address...>', 'who gets it')
+    .option('--body <text>', 'body')
+    .option('--body-file <file>', 'file with the body')
+    .option('--html', 'the body is HTML')
+    .option('--plain-body <text>', 'text beside an HTML body (default: made from it)')
+    .option('--sender <address>', 'From (default: FLUXMAIL_SENDER, or the login name)')
+    .option('--cc <address...>', 'copies')
+    .option('--bcc <address...>', 'hidden copies')
+    .option('--reply-to <address>', 'where answers go')
+    .option('--attachments <file...>', 'files to attach')
+    .option('--inline-image <cid=path...>', 'images for <img src="cid:…"> in HTML')
+    .option('--inline-css', 'move the style rules into the elements')
+    .option('--priority <priority>', 'high, normal or low')
+    .option('--unsubscribe-url <url>', 'https URL for one-click unsubscribing')
+    .option('--header <line>', "further header, 'Name: value'; may be repeated", collect)
+    .option('--dry-run', 'print the email and touch no network')
+  addRelayFlags(command)
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', help)
+    .action(run<SendOptions>(send))
+}
+
+function addRelayFlags(command: Command): Command {
+  return command
+    .option('--host <host>', 'the SMTP relay')
+    .option('--port <port>', '465 with --ssl, 587 with --tls, else 25', wholeNumber('--port', 1, 65_535))
+    .option('--username <name>', 'login name')
+    .option('--password <password>', 'login password; FLUXMAIL_PASSWORD keeps it from the process list')
+    .option('--tls', 'require STARTTLS')
+    .option('--ssl', 'TLS from the first byte')
+    .option('--timeout <seconds>', 'for connecting and replies', positiveNumber('--timeout'))
+    .option('--max-retries <count>', 'further tries of what is transient', wholeNumber('--max-retries', 0))
+    .option('--retry-delay <seconds>', 'wait between them', positiveNumber('--retry-delay'))
+    .option('--type <type>', 'smtp')
+}

@@ -1,0 +1,96 @@
+// `fluxmail sink`: an SMTP server that records what it takes and misbehaves on order, until Ctrl-C.
+
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { openSink, orderHelp, type Sink, type SinkOptions } from '../sink/sink.js'
+import { type Context, type ExitCode, exitCodes, paintFor, say } from './context.js'
+import { UsageError, unreadable } from './failure.js'
+import { defined } from './options.js'
+import { countOf } from './text.js'
+
+export interface SinkCommandOptions {
+  readonly port?: number
+  readonly httpPort?: number
+  /** False with `--no-http`. */
+  readonly http?: boolean
+  readonly host?: string
+  readonly folder?: string
+  readonly latency?: number
+  readonly maxMessages?: number
+  readonly username?: string
+  readonly password?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly secure?: boolean
+  readonly json?: boolean
+}
+
+export const sinkPorts = { smtp: 2525, http: 8025 } as const
+
+export async function sink(options: SinkCommandOptions, context: Context): Promise<ExitCode> {
+  await using opened = await openSink(sinkOptionsOf(options))
+  if (options.json) say(context.stdout, JSON.stringify({ smtpUrl: opened.smtpUrl, url: opened.url ?? null }))
+  else sayWhere(opened, context)
+  if (!context.signal.aborted) await once(context.signal, 'abort')
+  say(
+    context.stderr,
+    `recorded ${countOf(opened.messages.length, 'message')} over ${countOf(opened.connections, 'connection')}`,
+  )
+  return exitCodes.done
+}
+
+function sinkOptionsOf(options: SinkCommandOptions): SinkOptions {
+  const {
+    port = sinkPorts.smtp,
+    httpPort = sinkPorts.http,
+    http = true,
+    host,
+    folder,
+    latency,
+    maxMessages,
+    secure,
+  } = options
+  return {
+    smtpPort: port,
+    httpPort: http && httpPort,
+    ...defined({ host, folder, latencyMs: latency, maxMessagesPerConnection: maxMessages, secure }),
+    ...authOf(options),
+    ...certificateOf(options),
+  }
+}
+
+function authOf({ username, password }: SinkCommandOptions): Pick<SinkOptions, 'auth'> {
+  if (username === undefined && password === undefined) return {}
+  if (username !== undefined && password !== undefined) return { auth: { username, password } }
+  throw new UsageError('--username and --password go together: give both or neither')
+}
+
+function certificateOf({ cert, key }: SinkCommandOptions): Pick<SinkOptions, 'tls'> {
+  if (cert === undefined && key === undefined) return {}
+  if (cert !== undefined && key !== undefined) return { tls: { cert: read(cert), key: read(key) } }
+  throw new UsageError('--cert and --key go together: give both or neither')
+}
+
+function read(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+function sayWhere({ smtpUrl, url }: Sink, { stdout, env }: Context): void {
+  const paint = paintFor(stdout, env)
+  say(stdout, `SMTP   ${paint('bold', smtpUrl)}`)
+  if (url !== undefined) say(stdout, `inbox  ${paint('bold', url)}`)
+  say(stdout)
+  for (const line of orderLines()) say(stdout, paint('dim', line))
+  say(stdout)
+  say(stdout, 'Ctrl-C ends it.')
+}
+
+/** What the local part of a recipient orders. */
+export function orderLines(): string[] {
+  const width = Math.max(...orderHelp.map(({ address }) => address.length))
+  return orderHelp.map(({ address, effect }) => `${address.padEnd(width)}  ${effect}`)
+}
