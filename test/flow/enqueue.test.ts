@@ -13,17 +13,17 @@ test('each address of To, Cc and Bcc is one delivery, however often it stands th
     body: 'Hi',
     recipients: ['a@example.com', 'b@EXAMPLE.com'],
     cc: ['b@example.com', 'c@bücher.example'],
-    bcc: ['a@example.com', 'c@xn--bcher-kva.example', 'd@example.com'],
+    bcc: ['a@example.com', 'c@xn--bcher-kva.example', 'hidden@example.com'],
   })
   const receipt = await flow.queue.enqueue(email)
   const recipients = receipt.deliveries.map((delivery) => delivery.recipient)
-  expect(recipients).toEqual(['a@example.com', 'b@example.com', 'c@xn--bcher-kva.example', 'd@example.com'])
+  expect(recipients).toEqual(['a@example.com', 'b@example.com', 'c@xn--bcher-kva.example', 'hidden@example.com'])
   await flow.work()
   await flow.sink.waitForMessages(4)
   expect(flow.sink.messages.every((message) => message.to.length === 1)).toBe(true)
   const texts = new Set(flow.sink.messages.map((message) => message.bytes.toString()))
   expect(texts.size).toBe(1)
-  expect([...texts][0]).not.toContain('d@example.com')
+  expect([...texts][0]).not.toContain('hidden')
 })
 
 test('the same idempotency key with the same email is enqueued once, also by many callers at once', async () => {
