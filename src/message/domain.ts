@@ -25,7 +25,12 @@ function isHostName(ascii: string): boolean {
   return labels.every((part) => label.test(part)) && !/^\d+$/.test(labels.at(-1) ?? '')
 }
 
-/** Whether punycode decodes to what encodes to it again: `xn--example-.com` would be a second name for example.com. */
+/**
+ * Whether every label of punycode decodes to something else that encodes to it again: `xn--example-.com` would be a
+ * second name for example.com. Node 24 hands back unchanged what it cannot decode, where Node 20 refuses it.
+ */
 function isStable(ascii: string): boolean {
-  return !ascii.includes('xn--') || domainToASCII(domainToUnicode(ascii)) === ascii
+  if (!ascii.includes('xn--')) return true
+  const unicode = domainToUnicode(ascii)
+  return !unicode.includes('xn--') && domainToASCII(unicode) === ascii
 }
