@@ -18,8 +18,15 @@ export interface Clock {
   random(): number
 }
 
+/** What a timer of Node can wait at the most, some 24 days; more would fire at once. */
+export const maxTimerMs = 2_147_483_647
+
+function timerMs(ms: number): number {
+  return Math.min(Math.max(ms, 0), maxTimerMs)
+}
+
 async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  await delay(ms, undefined, signal ? { signal } : {}).catch((reason: unknown) => {
+  await delay(timerMs(ms), undefined, signal ? { signal } : {}).catch((reason: unknown) => {
     if (!signal?.aborted) throw reason
   })
 }
@@ -29,12 +36,12 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   sleep,
   every(ms, run) {
-    const timer = setInterval(run, ms)
+    const timer = setInterval(run, timerMs(ms))
     timer.unref()
     return () => clearInterval(timer)
   },
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    const timer = setTimeout(run, timerMs(ms))
     return () => clearTimeout(timer)
   },
   random: () => Math.random(),

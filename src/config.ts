@@ -3,9 +3,10 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { FluxMailError, messageOf } from './errors.js'
+import { maxTimerMs } from './clock.js'
+import { FluxMailError } from './errors.js'
 
-const milliseconds = z.number().int().min(0)
+const milliseconds = z.number().int().min(0).max(maxTimerMs)
 const port = z.number().int().min(1).max(65_535)
 const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
 
@@ -187,12 +188,13 @@ const workerShape = {
 }
 
 export const workerSchema = z.strictObject(workerShape).superRefine((config, context) => {
-  if (Object.keys(config.relays).length === 0) {
-    context.addIssue({ code: 'custom', path: ['relays'], message: 'must name at least one relay' })
+  for (const part of ['relays', 'lanes'] as const) {
+    if (Object.keys(config[part]).length > 0) continue
+    context.addIssue({ code: 'custom', path: [part], message: `must name at least one ${part.slice(0, -1)}` })
   }
   for (const [route, relays] of Object.entries(config.routes)) {
     for (const relay of relays) {
-      if (relay in config.relays) continue
+      if (Object.hasOwn(config.relays, relay)) continue
       context.addIssue({
         code: 'custom',
         path: ['routes', route],
@@ -222,11 +224,14 @@ export function processEnv(): Env {
   return process.env
 }
 
-/** Reads JSON text as configuration; throws `invalid_config` that names the file. */
+/** Reads JSON text as configuration; throws `invalid_config` that names the file and quotes nothing of it. */
 export function parseConfigFile(text: string, file: string): unknown {
   try {
     return JSON.parse(text)
-  } catch (cause) {
-    throw new FluxMailError('invalid_config', `${file} is not JSON: ${messageOf(cause)}`, { cause })
+  } catch (thrown) {
+    const position = /at position (\d+)/.exec(String(thrown))?.[1]
+    const where =
+      position === undefined ? '' : `, first at line ${text.slice(0, Number(position)).split('\n').length}`
+    throw new FluxMailError('invalid_config', `${file} is not JSON${where}`)
   }
 }

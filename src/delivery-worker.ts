@@ -6,15 +6,26 @@ import { type Clock, systemClock } from './clock.js'
 import { parseConfig, type WorkerConfig, type WorkerConfigInput, workerSchema } from './config.js'
 import { createCompiledContents } from './content/compiled-contents.js'
 import { runAttempt } from './delivery/attempt.js'
-import type { Attempt, Delivery, Permit, Ports } from './delivery/delivery.js'
+import type { Attempt, Delivery, Grant, Permission, Ports } from './delivery/delivery.js'
 import type { Outcome } from './delivery/outcome.js'
 import { createPace, type Pace } from './delivery/permit.js'
 import { FluxMailError, messageOf } from './errors.js'
 import { domainOf } from './message/address.js'
 import { createMessageId } from './message/message-id.js'
-import { type Consumer, startConsumer } from './queue/consume.js'
-import { createRedis, defaultName, type Keys, keysOf, type Redis, type RedisTarget } from './redis.js'
-import { createRelays, type Relays } from './smtp/relays.js'
+import { type Consumer, createConsumer } from './queue/consume.js'
+import { isDeliveryId, splitId } from './queue/payload.js'
+import {
+  checkName,
+  createRedis,
+  defaultName,
+  type Keys,
+  keysOf,
+  type Redis,
+  type RedisTarget,
+  ready,
+} from './redis.js'
+import { createRelays, type Lease, type Relays } from './smtp/relays.js'
+import { type BatchStore, createBatchStore } from './store/batches.js'
 import { createContentStore } from './store/contents.js'
 import { createLedger, type Ledger } from './store/ledger.js'
 import { reportAttempt } from './telemetry/delivery-report.js'
@@ -44,6 +55,9 @@ const FORGET_EVERY_MS = 1_000
 /** How long a verdict waits that Redis did not take. */
 const RECORD_REPEAT_MS = 500
 const QUIET_MS = 1_000
+const REACH_AGAIN_MS = 200
+/** How long outcomes have to be recorded once the connections behind them were cut off. */
+const CUT_OFF_MS = 2_000
 
 /** Takes deliveries out of Redis and hands them to relays until it is closed. */
 export class DeliveryWorker {
@@ -55,28 +69,36 @@ export class DeliveryWorker {
   readonly #keys: Keys
   readonly #name: string
   readonly #ledger: Ledger
+  readonly #batches: BatchStore
   readonly #relays: Relays
   readonly #ports: Ports
   readonly #stopping = new AbortController()
+  readonly #cut = new AbortController()
   readonly #gone = new AbortController()
+  readonly #pace: Pace
   readonly #metrics: Metrics
   #consumers: Consumer[] = []
   #finished: string[] = []
   #quietUntil = 0
+  #closed: Promise<void> | undefined
   #stopForgetting: () => void = () => undefined
   #state: 'new' | 'running' | 'closing' | 'closed' = 'new'
 
   /** @throws FluxMailError `invalid_config` */
   constructor(options: DeliveryWorkerOptions) {
+    if (typeof options !== 'object' || options === null) {
+      throw new FluxMailError('invalid_config', 'new DeliveryWorker({ redis, relays }) needs options')
+    }
     const { redis, name = defaultName, logger, logLevel, clock = systemClock, ...config } = options
     this.#config = parseConfig(workerSchema, config, 'the configuration of the worker')
     this.#clock = clock
-    this.#name = name
+    this.#name = checkName(name)
     this.#logger = logger ?? createLogger(logLevel)
     this.#keys = keysOf(name)
     this.#redis = createRedis(redis, 'worker', (error) => this.#onRedisError(error))
     this.#ledgerRedis = createRedis(redis, 'ledger', (error) => this.#onRedisError(error))
     this.#ledger = createLedger(this.#ledgerRedis, this.#keys)
+    this.#batches = createBatchStore(this.#ledgerRedis, this.#keys)
     this.#relays = createRelays(this.#config.relays, this.#config.routes, clock, {
       opened: (relay) => this.#metrics.count('fluxmail_smtp_connections_opened_total', { relay }),
       closed: () => undefined,
@@ -85,9 +107,10 @@ export class DeliveryWorker {
       for (const [relay, open] of this.#relays.open())
         metrics.set('fluxmail_smtp_connections_open', { relay }, open)
     })
+    this.#pace = createPace(this.#config.maxPerWorkerPerSecond)
     this.#ports = this.#createPorts()
-    // Every delivery that waits listens to the same signal.
-    setMaxListeners(0, this.#stopping.signal)
+    // Every delivery that waits listens to the same signals.
+    setMaxListeners(0, this.#stopping.signal, this.#gone.signal)
   }
 
   /** The metrics of this worker, in Prometheus' text format and as what they are declared. */
@@ -104,44 +127,86 @@ export class DeliveryWorker {
     )
   }
 
-  /** Begins to take jobs. */
+  /**
+   * Begins to take jobs, as soon as Redis is there.
+   *
+   * @throws FluxMailError `closed` when it was closed or had been started
+   */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new FluxMailError('closed', 'a DeliveryWorker can be started once')
     this.#state = 'running'
     this.#stopForgetting = this.#clock.every(FORGET_EVERY_MS, () => void this.#forget())
-    this.#consumers = await Promise.all(Object.keys(this.#config.lanes).map((lane) => this.#consume(lane)))
+    await this.#reach(this.#redis, this.#ledgerRedis)
+    this.#consumers = Object.keys(this.#config.lanes).map((lane) => this.#consume(lane))
+    await Promise.all(this.#consumers.map((consumer) => consumer.ready()))
   }
 
-  /** Stops taking jobs, lets what is on the wire finish, puts the rest back unspent. */
-  async close({ deadlineMs = DEFAULT_DEADLINE_MS }: CloseOptions = {}): Promise<void> {
-    if (this.#state === 'closing' || this.#state === 'closed') return
-    this.#state = 'closing'
-    const stopped = Promise.all(this.#consumers.map((consumer) => consumer.stop()))
-    this.#stopping.abort()
-    const late = new AbortController()
-    const inTime = await Promise.race([
-      stopped.then(() => true),
-      this.#clock.sleep(deadlineMs, late.signal).then(() => false),
-    ])
-    late.abort()
-    this.#stopForgetting()
-    await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
-    if (inTime) await this.#forget()
-    this.#gone.abort()
-    this.#relays.close()
-    this.#redis.disconnect()
-    this.#ledgerRedis.disconnect()
-    this.#state = 'closed'
+  /**
+   * Stops taking jobs, lets what is on the wire finish, puts the rest back unspent. What is on the wire at the
+   * deadline is cut off: before the final dot it goes back, after it it is `unknown`.
+   */
+  close({ deadlineMs = DEFAULT_DEADLINE_MS }: CloseOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(Number.isNaN(deadlineMs) ? DEFAULT_DEADLINE_MS : deadlineMs)
+    return this.#closed
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
-  #consume(lane: string): Promise<Consumer> {
+  async #close(deadlineMs: number): Promise<void> {
+    this.#state = 'closing'
+    const stopped = Promise.all(this.#consumers.map((consumer) => consumer.stop()))
+    this.#stopping.abort()
+    this.#pace.close()
+    const inTime = (await this.#within(stopped, deadlineMs)) || (await this.#cutOff(stopped))
+    this.#stopForgetting()
+    await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
+    if (inTime) await this.#forget()
+    this.#gone.abort()
+    this.#relays.drop()
+    this.#redis.disconnect()
+    this.#ledgerRedis.disconnect()
+    this.#state = 'closed'
+  }
+
+  /** Waits for Redis for as long as it takes. */
+  async #reach(...connections: readonly Redis[]): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        await Promise.all(connections.map(ready))
+        return
+      } catch (error) {
+        this.#complain(error, 'redis')
+        await this.#clock.sleep(REACH_AGAIN_MS, signal)
+      }
+    }
+    throw new FluxMailError('closed', 'the DeliveryWorker was closed before Redis was there')
+  }
+
+  /** Hangs up on every relay, and gives the outcomes that follow from it a moment to be recorded. */
+  #cutOff(stopped: Promise<unknown>): Promise<boolean> {
+    this.#cut.abort()
+    this.#relays.drop()
+    return this.#within(stopped, CUT_OFF_MS)
+  }
+
+  async #within(work: Promise<unknown>, ms: number): Promise<boolean> {
+    const enough = new AbortController()
+    const done = work.then(
+      () => true,
+      () => false,
+    )
+    const inTime = await Promise.race([done, this.#clock.sleep(ms, enough.signal).then(() => false)])
+    enough.abort()
+    return inTime
+  }
+
+  #consume(lane: string): Consumer {
     const rule = this.#config.lanes[lane]
     if (rule === undefined) throw new TypeError(`there is no lane ${lane}`)
-    return startConsumer({
+    return createConsumer({
       redis: this.#redis,
       keys: this.#keys,
       lane,
@@ -174,10 +239,12 @@ export class DeliveryWorker {
   async #refuse(lane: string, id: string, error: unknown): Promise<void> {
     const code = error instanceof FluxMailError ? error.code : 'invalid_payload'
     this.#logger.error({ delivery: id, lane, outcome: 'failed', ...errorFields(error) }, 'unreadable job')
-    await this.#ledger.record(
-      { id, lane, contentHash: '' },
-      { outcome: 'failed', json: `failed ${code}`, reason: code },
-    )
+    // Whether it is a row of a batch can only be told by its id.
+    const row = isDeliveryId(id) ? splitId(id) : undefined
+    const batch = row && (await this.#batches.read(row.id)) ? { batch: row } : {}
+    const verdict = { outcome: 'failed', json: `failed ${code}`, reason: code } as const
+    const standing = await this.#ledger.record({ id, lane, contentHash: '', ...batch }, verdict)
+    if (standing.kind !== 'free') return
     const labels = { lane, relay: 'none' }
     this.#metrics.count('fluxmail_messages_total', labels)
     this.#metrics.count('fluxmail_messages_failed_total', labels)
@@ -185,7 +252,6 @@ export class DeliveryWorker {
 
   #createPorts(): Ports {
     const contents = createCompiledContents(createContentStore(this.#ledgerRedis, this.#keys))
-    const pace = createPace(this.#config.maxPerWorkerPerSecond)
     const ledger = this.#ledger
     const lastReplyMs = Math.max(
       ...Object.values(this.#config.relays).map((relay) => relay.finalReplyTimeoutMs),
@@ -205,34 +271,41 @@ export class DeliveryWorker {
           sender: compiled.sender.address,
         }
       },
-      permit: (route, signal) => this.#permit(pace, route, signal),
-      transmit: (transmission) => this.#transmit(transmission),
+      permit: (route, signal) => this.#permit(route, signal),
+      cutOff: this.#cut.signal,
       attemptLifeMs: lastReplyMs + this.#config.lockMs,
     }
   }
 
-  /** A relay that is away is waited for here, so that its jobs need not go round the queue. */
-  async #permit(pace: Pace, route: string | undefined, signal: AbortSignal): Promise<Permit | undefined> {
-    const first = this.#relays.choose(route)
-    if (first === undefined) return { missing: route ?? 'default' }
-    if (first.waitMs > 0) await this.#clock.sleep(first.waitMs, signal)
-    if (!(await pace.take(signal))) return undefined
-    return { relay: (this.#relays.choose(route) ?? first).relay }
+  /** The connection first and the permit right before the wire, so that no permit grows old over a connection. */
+  async #permit(route: string | undefined, signal: AbortSignal): Promise<Permission> {
+    const acquired = await this.#relays.acquire(route, signal)
+    if (acquired.kind !== 'lease') return acquired
+    const { lease } = acquired
+    if (await this.#pace.take(signal)) return { kind: 'granted', grant: this.#timed(lease) }
+    lease.release()
+    return { kind: 'closing' }
+  }
+
+  #timed(lease: Lease): Grant {
+    const { relay } = lease
+    return {
+      relay,
+      transmit: async (transmission) => {
+        const startedAt = this.#clock.monotonicMs()
+        const exchange = await lease.transmit(transmission)
+        const seconds = (this.#clock.monotonicMs() - startedAt) / 1000
+        if (exchange.kind !== 'stopped')
+          this.#metrics.observe('fluxmail_smtp_duration_seconds', { relay }, seconds)
+        return exchange
+      },
+    }
   }
 
   async #beforeRepeat(error: unknown): Promise<boolean> {
-    this.#logger.error(errorFields(error), 'a verdict could not be recorded and will be')
+    this.#complain(error, 'a verdict could not be recorded and will be')
     await this.#clock.sleep(RECORD_REPEAT_MS, this.#gone.signal)
     return !this.#gone.signal.aborted
-  }
-
-  async #transmit(transmission: Parameters<Ports['transmit']>[0]) {
-    const startedAt = this.#clock.monotonicMs()
-    const exchange = await this.#relays.transmit(transmission)
-    const seconds = (this.#clock.monotonicMs() - startedAt) / 1000
-    if (exchange.kind !== 'stopped')
-      this.#metrics.observe('fluxmail_smtp_duration_seconds', { relay: transmission.relay }, seconds)
-    return exchange
   }
 
   #laneRule(lane: string) {
@@ -264,11 +337,15 @@ export class DeliveryWorker {
     }
   }
 
-  /** While Redis is away every connection of every lane complains; once a second is enough to read. */
   #onRedisError(error: Error): void {
+    this.#complain(error, 'redis')
+  }
+
+  /** While Redis is away every delivery and every connection complains; once a second is enough to read. */
+  #complain(error: unknown, what: string): void {
     const now = this.#clock.monotonicMs()
     if (now < this.#quietUntil) return
     this.#quietUntil = now + QUIET_MS
-    this.#logger.error(errorFields(error), 'redis')
+    this.#logger.error(errorFields(error), what)
   }
 }

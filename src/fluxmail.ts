@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
+import { inspect } from 'node:util'
 import { z } from 'zod'
 import { type Clock, systemClock } from './clock.js'
 import {
@@ -16,6 +17,7 @@ import {
 import { compileContent } from './content/compile.js'
 import { bundleEmail } from './content/email-content.js'
 import { readFileLimited } from './content/read-file.js'
+import type { Exchange, Transmission } from './delivery/delivery.js'
 import { parseEnvironment, pickValues, relayValues } from './environment.js'
 import { FluxMailError } from './errors.js'
 import { defaultMaxAttachmentBytes } from './mail-queue.js'
@@ -30,7 +32,7 @@ import {
 } from './message/email.js'
 import type { AddressInput, EmailParts, Mailbox } from './message/email-parts.js'
 import { previewEmail } from './message/preview.js'
-import { type NowSender, sendNow } from './send-now.js'
+import { type NowSender, parseSendOptions, sendNow } from './send-now.js'
 import { createRelays, type Relays } from './smtp/relays.js'
 import { openWire } from './smtp/wire.js'
 
@@ -88,6 +90,12 @@ export class FluxMail {
 
   /** @throws FluxMailError `invalid_config`, `no_relay`, `invalid_email` */
   constructor(options: FluxMailOptions) {
+    if (typeof options !== 'object' || options === null) {
+      throw new FluxMailError(
+        'invalid_config',
+        'new FluxMail({ host }) needs options; host names the SMTP relay',
+      )
+    }
     const {
       objectType = EmailObject.SMTP,
       host,
@@ -98,11 +106,8 @@ export class FluxMail {
       clock,
       ...relay
     } = options
-    if (String(objectType).toLowerCase() !== EmailObject.SMTP) {
-      throw new FluxMailError(
-        'invalid_config',
-        `objectType must be smtp, and is ${JSON.stringify(objectType)}`,
-      )
+    if (typeof objectType !== 'string' || objectType.toLowerCase() !== EmailObject.SMTP) {
+      throw new FluxMailError('invalid_config', `objectType must be smtp, and is ${inspect(objectType)}`)
     }
     this.#clock = clock ?? systemClock
     this.#relay = parseConfig(relaySchema, { ...relay, ...hostOf(host) }, 'the configuration of FluxMail')
@@ -112,10 +117,11 @@ export class FluxMail {
       'the configuration of FluxMail',
     )
     this.#sender = defaultSender(sender, this.#relay.username)
-    this.#relays = createRelays({ [RELAY]: this.#relay }, {}, this.#clock, {
-      opened: () => undefined,
-      closed: () => undefined,
-    })
+    const events = { opened: () => undefined, closed: () => undefined }
+    // Every further try is a try: it connects again, however short ago the last one failed.
+    this.#relays = createRelays({ [RELAY]: this.#relay }, {}, this.#clock, events, { restMs: 0 })
+    // Each recipient that waits or is on the wire listens to it.
+    setMaxListeners(0, this.#closing.signal)
     this.#actions = {
       send: (email, sendOptions) => this.#send(email, sendOptions),
       toMime: (email) => render(email.parts),
@@ -162,7 +168,7 @@ export class FluxMail {
    * @throws FluxMailError what `create()` throws, and `not_created`, `send_failed`, `closed`
    */
   async send(fields: EmailFields, options: SendOptions = {}): Promise<SendResult> {
-    if (fields === undefined)
+    if (fields === undefined || fields === null)
       throw new FluxMailError('not_created', 'there is nothing to send: pass the fields of an email')
     return this.create(fields).send(options)
   }
@@ -170,11 +176,12 @@ export class FluxMail {
   /**
    * Connects, logs in and hangs up, without sending anything.
    *
-   * @throws FluxMailError `connection_failed`
+   * @throws FluxMailError `connection_failed`, `closed`
    */
   async testConnection(): Promise<ConnectionReport> {
+    this.#refuseIfClosed()
     const startedAt = this.#clock.monotonicMs()
-    const opened = await openWire(this.#relay, () => undefined)
+    const opened = await openWire(this.#relay, this.#closing.signal)
     const { host, port } = this.#relay
     if ('failure' in opened) {
       const { message, code, response } = opened.failure
@@ -202,9 +209,9 @@ export class FluxMail {
     return false
   }
 
-  /** Hangs up. Emails that are waiting for a connection are not sent. */
+  /** Hangs up at once: sends in progress fail, and say whether the relay may have had the message. */
   async close(): Promise<void> {
-    this.#closing.abort()
+    this.#closing.abort(new FluxMailError('closed', 'this FluxMail was closed'))
     this.#relays.close()
   }
 
@@ -213,33 +220,32 @@ export class FluxMail {
   }
 
   async #send(email: Email, options: SendOptions): Promise<SendResult> {
-    if (this.#closing.signal.aborted)
-      throw new FluxMailError('closed', 'this FluxMail was closed; create another one')
-    if (options.dryRun) return dryRun(email, this.#relay.host)
-    const signal = options.signal
-      ? AbortSignal.any([options.signal, this.#closing.signal])
-      : this.#closing.signal
-    // Each recipient that waits for a connection listens to it.
+    const { dryRun, allowPartial = false, signal: given } = parseSendOptions(options)
+    this.#refuseIfClosed()
+    if (dryRun) return dryRunOf(email, this.#relay.host)
+    const signal = given ? AbortSignal.any([given, this.#closing.signal]) : this.#closing.signal
     setMaxListeners(0, signal)
     const sender: NowSender = {
       host: this.#relay.host,
       clock: this.#clock,
       maxRetries: this.#limits.maxRetries,
       retryDelayMs: this.#limits.retryDelayMs,
-      transmit: (to, bytes) =>
-        this.#relays.transmit({
-          relay: RELAY,
-          from: email.parts.sender.address,
-          to,
-          bytes,
-          signal,
-          beforeBody: async () => 'ok',
-        }),
+      transmit: (to, bytes, abort) => this.#transmit(email.parts.sender.address, to, bytes, abort),
     }
-    return sendNow(sender, email, render(email.parts), {
-      signal,
-      allowPartial: options.allowPartial ?? false,
-    })
+    return sendNow(sender, email, render(email.parts), { signal, allowPartial })
+  }
+
+  async #transmit(from: string, to: string, bytes: Buffer, signal: AbortSignal): Promise<Exchange> {
+    const acquired = await this.#relays.acquire(undefined, signal)
+    if (acquired.kind === 'missing') throw new TypeError(`there is no route ${acquired.route}`)
+    if (acquired.kind === 'refused') return acquired.exchange
+    const transmission: Transmission = { from, to, bytes, signal, beforeBody: async () => 'ok' }
+    return acquired.lease.transmit(transmission, { abort: signal })
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closing.signal.aborted)
+      throw new FluxMailError('closed', 'this FluxMail was closed; create another one')
   }
 }
 
@@ -264,7 +270,7 @@ function render(parts: EmailParts): Buffer {
     .bytes
 }
 
-function dryRun(email: Email, relay: string): SendResult {
+function dryRunOf(email: Email, relay: string): SendResult {
   const preview = previewEmail(email.parts)
   return { messageId: email.messageId, accepted: [], rejected: [], response: '', relay, attempts: 0, preview }
 }

@@ -6,13 +6,14 @@ import { readFileLimited } from './content/read-file.js'
 import { FluxMailError } from './errors.js'
 import { Email } from './message/email.js'
 import { Batch, type BatchView } from './queue/batch.js'
-import { type DeliveryRecord, describeJob } from './queue/delivery-record.js'
+import { type DeliveryRecord, describeJob, isFinished } from './queue/delivery-record.js'
 import { type EnqueueOptions, enqueueEmail, type Receipt } from './queue/enqueue.js'
 import { type BatchOptions, enqueueRows, type Rows } from './queue/enqueue-batch.js'
 import { createLaneQueues, type LaneQueues } from './queue/lane-queues.js'
 import { parseBatchOptions, parseEnqueueOptions } from './queue/options.js'
-import { entryOf, parsePayload } from './queue/payload.js'
+import { entryOf, isDeliveryId, parsePayload } from './queue/payload.js'
 import {
+  checkName,
   createRedis,
   defaultName,
   type Keys,
@@ -69,9 +70,13 @@ export class MailQueue {
   readonly #lanes: LaneQueues
   readonly #maxAttachmentBytes: number
 
+  /** @throws FluxMailError `invalid_config` */
   constructor(options: MailQueueOptions) {
+    if (typeof options !== 'object' || options === null) {
+      throw new FluxMailError('invalid_config', 'new MailQueue({ redis }) needs options')
+    }
     this.#redis = createRedis(options.redis, 'producer')
-    this.#keys = keysOf(options.name ?? defaultName)
+    this.#keys = keysOf(checkName(options.name ?? defaultName))
     this.#clock = options.clock ?? systemClock
     this.#contents = createContentStore(this.#redis, this.#keys)
     this.#batches = createBatchStore(this.#redis, this.#keys)
@@ -141,11 +146,9 @@ export class MailQueue {
   async cancel(id: string): Promise<boolean> {
     return this.#withRedis(async () => {
       const { job, entry } = await this.#find(id)
-      const standing = await this.#ledger.record(
-        entry,
-        { outcome: 'skipped', json: 'skipped cancelled' },
-        { spareMarked: true },
-      )
+      if (await isFinished(job)) return false
+      const verdict = { outcome: 'skipped', json: 'skipped cancelled' } as const
+      const standing = await this.#ledger.record(entry, verdict, { spareMarked: true })
       // The job stays and will be finished by whoever takes it next; a scheduled one need not wait for its time.
       if (standing.kind === 'free' && (await job.isDelayed())) await job.promote().catch(() => undefined)
       return standing.kind === 'free'
@@ -185,7 +188,7 @@ export class MailQueue {
   }
 
   async #find(id: string) {
-    const found = await this.#lanes.find(id)
+    const found = isDeliveryId(id) ? await this.#lanes.find(id) : undefined
     if (found === undefined) {
       throw new FluxMailError(
         'delivery_not_found',

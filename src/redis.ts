@@ -16,10 +16,17 @@ export const defaultName = 'fluxmail'
 
 /** How long a producer tries to connect before it says `queue_unavailable`. */
 const PRODUCER_CONNECT_MS = 3_000
+/** How long it waits for an answer; what it repeats after that is not stored twice. */
+const PRODUCER_COMMAND_MS = 15_000
 
 const roles = {
   // A producer has a caller who waits: it fails fast, and keeps nothing back for later.
-  producer: { maxRetriesPerRequest: 1, enableOfflineQueue: false, connectTimeout: PRODUCER_CONNECT_MS },
+  producer: {
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    connectTimeout: PRODUCER_CONNECT_MS,
+    commandTimeout: PRODUCER_COMMAND_MS,
+  },
   // A worker outlives Redis being away: BullMQ demands that its commands wait.
   worker: { maxRetriesPerRequest: null },
   // What many deliveries ask at the same time goes out in one write.
@@ -34,17 +41,34 @@ export function createRedis(
 ): Redis {
   const options: Options = { ...roles[role], lazyConnect: true }
   const redis =
-    typeof target === 'string' ? new Redis(checkedUrl(target), options) : new Redis({ ...target, ...options })
+    typeof target === 'string'
+      ? new Redis(checkedUrl(target), options)
+      : new Redis({ ...checkedOptions(target), ...options })
   // Without a listener ioredis prints every failed reconnect to the console.
-  redis.on('error', onError)
+  redis.on('error', (error) => {
+    lastErrors.set(redis, error)
+    onError(error)
+  })
   return redis
 }
 
+const lastErrors = new WeakMap<Redis, Error>()
+
+const shouldBe = 'must be a URL such as redis://127.0.0.1:6379 (or rediss:// for TLS), or options of ioredis'
+
 function checkedUrl(url: string): string {
   if (/^rediss?:\/\//.test(url) && URL.canParse(url)) return url
+  throw new FluxMailError('invalid_config', `redis ${shouldBe}`)
+}
+
+function checkedOptions(target: unknown): Options {
+  if (typeof target !== 'object' || target === null)
+    throw new FluxMailError('invalid_config', `redis ${shouldBe}`)
+  const options = target as Options
+  if (!options.keyPrefix) return options
   throw new FluxMailError(
     'invalid_config',
-    'redis must be a URL such as redis://127.0.0.1:6379 (or rediss:// for TLS)',
+    'redis.keyPrefix does not go with BullMQ; `name` keeps keys apart',
   )
 }
 
@@ -58,7 +82,8 @@ export async function ready(redis: Redis): Promise<void> {
   const waiting = becomingReady.get(redis) ?? becomesReady(redis).finally(() => becomingReady.delete(redis))
   becomingReady.set(redis, waiting)
   await waiting.catch((cause: unknown) => {
-    throw unavailable(cause)
+    // ioredis says why in an event, and only «Connection is closed.» to who waits.
+    throw unavailable(lastErrors.get(redis) ?? cause)
   })
 }
 
@@ -79,12 +104,19 @@ async function becomesReady(redis: Redis): Promise<void> {
   })
 }
 
-/** What a failed command of Redis means to a caller. */
+/** What a failed command of Redis means to a caller. Its cause is told in words: ioredis keeps the whole command. */
 export function unavailable(cause: unknown): FluxMailError {
   if (cause instanceof FluxMailError) return cause
-  return new FluxMailError('queue_unavailable', `Redis did not take the command: ${messageOf(cause)}`, {
-    cause,
+  const message = messageOf(cause)
+  return new FluxMailError('queue_unavailable', `Redis did not take the command: ${message}`, {
+    cause: new Error(message),
   })
+}
+
+/** @throws FluxMailError `invalid_config` when `name` cannot be what keys begin with */
+export function checkName(name: unknown): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(name)) return name
+  throw new FluxMailError('invalid_config', 'name must be 1 to 64 of A-Z a-z 0-9 _ . -')
 }
 
 /** Every key that we own under one `name`. The number is the version of what is stored under them. */

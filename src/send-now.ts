@@ -1,19 +1,39 @@
 // Sending without the queue: each recipient is an exchange of its own over kept connections, judged as in a worker.
 // What may have reached the relay is never repeated.
 
+import { z } from 'zod'
 import type { Clock } from './clock.js'
 import type { Exchange } from './delivery/delivery.js'
 import { judgeExchange } from './delivery/judge.js'
 import type { Outcome, Reason } from './delivery/outcome.js'
-import { FluxMailError } from './errors.js'
-import type { Email, RejectedRecipient, SendResult } from './message/email.js'
+import { FluxMailError, messageOf } from './errors.js'
+import type { Email, RejectedRecipient, SendOptions, SendResult } from './message/email.js'
 
 export interface NowSender {
   readonly host: string
   readonly clock: Clock
   readonly maxRetries: number
   readonly retryDelayMs: number
-  transmit(to: string, bytes: Buffer): Promise<Exchange>
+  /** One try at one recipient, which `signal` ends at once, also on the wire. */
+  transmit(to: string, bytes: Buffer, signal: AbortSignal): Promise<Exchange>
+}
+
+const optionsSchema = z.strictObject({
+  dryRun: z.boolean().optional(),
+  signal: z.instanceof(AbortSignal, { error: 'must be an AbortSignal' }).optional(),
+  allowPartial: z.boolean().optional(),
+})
+
+/** @throws FluxMailError `invalid_params` with a line for each option that is wrong */
+export function parseSendOptions(options: unknown): SendOptions {
+  const parsed = optionsSchema.safeParse(options)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'options'}: ${message}`,
+  )
+  throw new FluxMailError('invalid_params', `the options of send() are wrong:\n  ${problems.join('\n  ')}`, {
+    details: { problems },
+  })
 }
 
 interface Ended {
@@ -30,8 +50,9 @@ export async function sendNow(
   bytes: Buffer,
   options: { signal: AbortSignal; allowPartial: boolean },
 ): Promise<SendResult> {
+  const { signal, allowPartial } = options
   const ended = await Promise.all(
-    email.recipients.map(({ address }) => sendTo(sender, address, bytes, options.signal)),
+    email.recipients.map(({ address }) => sendTo(sender, address, bytes, signal)),
   )
   const accepted = ended.filter(({ outcome }) => outcome.kind === 'sent')
   const refused = ended.filter(({ outcome }) => outcome.kind !== 'sent')
@@ -43,8 +64,8 @@ export async function sendNow(
     relay: sender.host,
     attempts: Math.max(...ended.map(({ attempts }) => attempts)),
   }
-  if (refused.length === 0 || (options.allowPartial && accepted.length > 0)) return result
-  throw sendFailed(result, refused)
+  if (refused.length === 0 || (allowPartial && accepted.length > 0)) return result
+  throw sendFailed(result, refused, signal)
 }
 
 async function sendTo(
@@ -54,13 +75,13 @@ async function sendTo(
   signal: AbortSignal,
 ): Promise<Ended> {
   for (let attempts = 1; ; attempts += 1) {
-    const exchange = await sender.transmit(recipient, bytes)
+    const exchange = await sender.transmit(recipient, bytes, signal)
     const outcome = judgeExchange(exchange)
     const response = exchange.kind === 'accepted' ? exchange.response : ''
-    if (attempts > sender.maxRetries || !isWorthRepeating(outcome) || signal.aborted) {
-      return { recipient, outcome, attempts, response }
-    }
+    const ended = { recipient, outcome, attempts, response }
+    if (attempts > sender.maxRetries || !isWorthRepeating(outcome)) return ended
     await sender.clock.sleep(sender.retryDelayMs, signal)
+    if (signal.aborted) return ended
   }
 }
 
@@ -79,7 +100,7 @@ function reasonOf(outcome: Outcome): Reason {
   return 'reason' in outcome ? outcome.reason : { code: 'sent', message: 'sent' }
 }
 
-function sendFailed(result: SendResult, refused: readonly Ended[]): FluxMailError {
+function sendFailed(result: SendResult, refused: readonly Ended[], signal: AbortSignal): FluxMailError {
   const [first] = refused
   const reason = first ? reasonOf(first.outcome) : undefined
   const reply = reason?.reply
@@ -90,7 +111,10 @@ function sendFailed(result: SendResult, refused: readonly Ended[]): FluxMailErro
       ? `the relay ${result.relay} did not accept the email`
       : `${refused.length} of ${count} recipients were not accepted by ${result.relay}`
   const unknown = refused.some(({ outcome }) => outcome.kind === 'unknown')
-  return new FluxMailError('send_failed', `${scope}: ${why}`, {
+  const cause = signal.aborted ? signal.reason : undefined
+  const aborted = cause === undefined ? '' : ` (${messageOf(cause)})`
+  return new FluxMailError('send_failed', `${scope}: ${why}${aborted}`, {
+    cause,
     details: {
       accepted: result.accepted,
       rejected: result.rejected,

@@ -3,4 +3,4 @@
 import { openDeliverRole } from '../src/ops/deliver.js'
 import { run } from './run.js'
 
-await run(() => openDeliverRole())
+await run((stop) => openDeliverRole(undefined, stop))

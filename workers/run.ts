@@ -8,7 +8,7 @@ export interface Role {
 }
 
 /** Runs `open` as this process until a signal, or until the parent that forked it is gone. */
-export async function run(open: () => Promise<Role>): Promise<void> {
+export async function run(open: (stop: AbortSignal) => Promise<Role>): Promise<void> {
   const stop = new AbortController()
   const ask = () => {
     if (stop.signal.aborted) process.exit(1)
@@ -20,14 +20,14 @@ export async function run(open: () => Promise<Role>): Promise<void> {
     if (!stop.signal.aborted) ask()
   })
   try {
-    const role = await Promise.race([open(), once(stop.signal, 'abort').then(() => undefined)])
-    // Told to stop before there was a role: nothing has been taken, so nothing is left behind.
-    if (role === undefined) process.exit(0)
+    const role = await open(stop.signal)
     process.send?.({ type: 'ready', httpPort: role.httpPort })
     if (!stop.signal.aborted) await once(stop.signal, 'abort')
     await role.close()
     process.exit(0)
   } catch (thrown) {
+    // Told to stop before it could begin: nothing has been taken, so nothing is left behind.
+    if (stop.signal.aborted) process.exit(0)
     process.stderr.write(`${describe(thrown)}\n`)
     process.exit(1)
   }

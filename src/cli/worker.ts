@@ -11,9 +11,15 @@ export interface WorkerOptions {
 }
 
 export async function worker(options: WorkerOptions, context: Context): Promise<ExitCode> {
-  const role = await openDeliverRole(environmentOf(options, context))
-  if (!context.signal.aborted) await once(context.signal, 'abort')
-  await role.close()
+  const { signal } = context
+  try {
+    const role = await openDeliverRole(environmentOf(options, context), signal)
+    if (!signal.aborted) await once(signal, 'abort')
+    await role.close()
+  } catch (error) {
+    // Told to stop before it could begin.
+    if (!signal.aborted) throw error
+  }
   return exitCodes.done
 }
 

@@ -41,11 +41,11 @@ function refuse(delivery: Delivery, now: number): Outcome | undefined {
   return undefined
 }
 
-/** What the ledger remembers of the end of this delivery, as the outcome that it was. */
+/** What the ledger remembers of the end of this delivery; of a row whose verdict it has forgotten, only that it ended. */
 function settledBefore(verdict: string): Outcome {
-  const [kind, message = ''] = verdict.split(' ', 2)
+  const [kind, code = 'settled'] = verdict.split(' ', 2)
   if (kind === 'sent') return { kind: 'sent', prevented: true }
-  const reason = because(message || 'settled', 'it was settled before')
+  const reason = because(code, 'it was settled before')
   if (kind === 'failed' || kind === 'unknown') return { kind, reason }
   return { kind: 'skipped', reason }
 }

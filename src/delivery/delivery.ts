@@ -42,7 +42,6 @@ export type Exchange =
 export type LeaveAnswer = MarkAnswer | 'ledger_unreachable'
 
 export interface Transmission {
-  readonly relay: string
   readonly from: string
   readonly to: string
   readonly bytes: Buffer
@@ -57,8 +56,18 @@ export interface LaneRule {
   readonly maxAttempts?: number
 }
 
-/** Leave to use a relay now, or the name of a route that is not configured here. */
-export type Permit = { readonly relay: string } | { readonly missing: string }
+/** A connection to a relay with the permit to use it now, for one message. */
+export interface Grant {
+  readonly relay: string
+  transmit(transmission: Transmission): Promise<Exchange>
+}
+
+/** What comes of asking for a grant. */
+export type Permission =
+  | { readonly kind: 'granted'; readonly grant: Grant }
+  | { readonly kind: 'refused'; readonly relay: string; readonly exchange: Exchange }
+  | { readonly kind: 'missing'; readonly route: string }
+  | { readonly kind: 'closing' }
 
 /** What an attempt needs of the world; the worker fills it. */
 export interface Ports {
@@ -71,9 +80,10 @@ export interface Ports {
   /** Waits before a verdict is recorded once more; false when the worker is gone and nobody can. */
   beforeRepeat(error: unknown): Promise<boolean>
   render(delivery: Delivery): Promise<{ message: RenderedMessage; sender: string }>
-  /** Waits for leave to use a relay of the route; undefined when the worker is closing. */
-  permit(route: string | undefined, signal: AbortSignal): Promise<Permit | undefined>
-  transmit(transmission: Transmission): Promise<Exchange>
+  /** Waits for a connection to a relay of the route, and then for the permit to use it. */
+  permit(route: string | undefined, signal: AbortSignal): Promise<Permission>
+  /** Aborted when what has not reached the wire in time was cut off. */
+  readonly cutOff: AbortSignal
   /** How long after a mark its attempt may still be alive. */
   readonly attemptLifeMs: number
 }
@@ -88,6 +98,7 @@ export interface Attempt {
   readonly message?: RenderedMessage
   readonly sender?: string
   readonly relay?: string
+  readonly grant?: Grant
   readonly exchange?: Exchange
   readonly outcome?: Outcome
   /** Set when the ledger already knew how this delivery ended. */

@@ -3,7 +3,8 @@
 
 import Bottleneck from 'bottleneck'
 import type { Attempt } from './delivery.js'
-import { because } from './outcome.js'
+import { judge } from './judge.js'
+import { because, type Outcome } from './outcome.js'
 
 /** How long a delivery waits whose route is not configured in this worker. */
 const MISSING_ROUTE_HOLD_MS = 30_000
@@ -11,24 +12,32 @@ const MISSING_ROUTE_HOLD_MS = 30_000
 const BLOCKS_PER_SECOND = 20
 
 export async function permit(attempt: Attempt): Promise<Attempt> {
-  const granted = await attempt.ports.permit(attempt.delivery.route, attempt.signal)
-  if (granted === undefined) {
-    return {
-      ...attempt,
-      outcome: { kind: 'held', reason: because('closing', 'the worker is closing'), holdMs: 0 },
-    }
+  const permission = await attempt.ports.permit(attempt.delivery.route, attempt.signal)
+  switch (permission.kind) {
+    case 'granted':
+      return { ...attempt, relay: permission.grant.relay, grant: permission.grant }
+    case 'refused':
+      return judge({ ...attempt, relay: permission.relay, exchange: permission.exchange })
+    case 'missing':
+      return { ...attempt, outcome: missing(permission.route) }
+    case 'closing':
+      return {
+        ...attempt,
+        outcome: { kind: 'held', reason: because('closing', 'the worker is closing'), holdMs: 0 },
+      }
   }
-  if ('relay' in granted) return { ...attempt, relay: granted.relay }
-  const reason = because(
-    'no_route',
-    `this worker has no route ${granted.missing}; name it under routes in its configuration`,
-  )
-  return { ...attempt, outcome: { kind: 'held', reason, holdMs: MISSING_ROUTE_HOLD_MS } }
+}
+
+function missing(route: string): Outcome {
+  const message = `this worker has no route ${route}; name it under routes in its configuration`
+  return { kind: 'held', reason: because('no_route', message), holdMs: MISSING_ROUTE_HOLD_MS }
 }
 
 export interface Pace {
   /** Waits for one permit; false when `signal` was aborted first. */
   take(signal: AbortSignal): Promise<boolean>
+  /** Lets go of the blocks that were ordered and not granted, which would keep the process alive. */
+  close(): void
 }
 
 interface Waiter {
@@ -38,7 +47,7 @@ interface Waiter {
 
 /** Permits at `perSecond`, first come first served; without a limit every permit is granted at once. */
 export function createPace(perSecond: number | undefined): Pace {
-  if (perSecond === undefined) return { take: async (signal) => !signal.aborted }
+  if (perSecond === undefined) return { take: async (signal) => !signal.aborted, close: () => undefined }
   const block = Math.max(1, Math.floor(perSecond / BLOCKS_PER_SECOND))
   const limiter = new Bottleneck({ minTime: (block * 1000) / perSecond, maxConcurrent: 1 })
   const waiters = new Set<Waiter>()
@@ -53,20 +62,22 @@ export function createPace(perSecond: number | undefined): Pace {
       waiter.settle(true)
     }
   }
+  const grant = async () => {
+    ordered -= block
+    // What the last block left over is not added to this one: a pause must not end in a burst.
+    permits = block
+    serve()
+  }
   const order = () => {
     // As many blocks as the waiters need are ordered at once, so that no gap opens between two blocks.
     while (permits + ordered < waiters.size) {
       ordered += block
-      void limiter.schedule(async () => {
-        ordered -= block
-        // What the last block left over is not added to this one: a pause must not end in a burst.
-        permits = block
-        serve()
-      })
+      limiter.schedule(grant).catch(() => undefined)
     }
   }
 
   return {
+    close: () => void limiter.stop({ dropWaitingJobs: true }).catch(() => undefined),
     take(signal) {
       if (signal.aborted) return Promise.resolve(false)
       if (permits > 0) {

@@ -1,7 +1,7 @@
 // Last step: the ledger learns what came of the attempt. It repeats itself, never the send:
 // once the relay has said 250, nothing here may lead to a second one.
 
-import type { Verdict } from '../store/ledger.js'
+import type { Standing, Verdict } from '../store/ledger.js'
 import { expired } from './backoff.js'
 import { type Attempt, isSettled } from './delivery.js'
 import { because, type Outcome, type Reason } from './outcome.js'
@@ -11,18 +11,19 @@ export async function record(attempt: Attempt): Promise<Attempt & { readonly out
   const { ports, delivery, token } = attempt
   if (attempt.alreadySettled) return { ...attempt, outcome }
   if (isSettled(outcome.kind)) {
-    await recordSurely(attempt, { outcome: outcome.kind, ...verdictOf(attempt, outcome) })
+    const standing = await recordSurely(attempt, { outcome: outcome.kind, ...verdictOf(attempt, outcome) })
+    // Somebody else had settled it: then it is counted there, and not here.
+    if (standing.kind === 'settled') return { ...attempt, outcome, alreadySettled: true }
   } else if (attempt.exchange !== undefined && attempt.exchange.kind !== 'stopped') {
     await ports.release(delivery, token)
   }
   return { ...attempt, outcome }
 }
 
-async function recordSurely({ ports, delivery }: Attempt, verdict: Verdict): Promise<void> {
+async function recordSurely({ ports, delivery }: Attempt, verdict: Verdict): Promise<Standing> {
   for (;;) {
     try {
-      await ports.record(delivery, verdict)
-      return
+      return await ports.record(delivery, verdict)
     } catch (error) {
       if (!(await ports.beforeRepeat(error))) throw error
     }

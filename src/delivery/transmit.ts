@@ -7,20 +7,21 @@ import { because, type Outcome } from './outcome.js'
 const UNREACHABLE_HOLD_MS = 1_000
 
 export async function transmit(attempt: Attempt): Promise<Attempt> {
-  const { delivery, message, sender, relay, ports, signal } = attempt
-  if (message === undefined || sender === undefined || relay === undefined) {
-    throw new TypeError('transmit needs a rendered message and a relay')
+  const { delivery, message, sender, grant, ports, signal } = attempt
+  if (message === undefined || sender === undefined || grant === undefined) {
+    throw new TypeError('transmit needs a rendered message and a grant')
   }
-  const exchange = await ports.transmit({
-    relay,
+  const exchange = await grant.transmit({
     from: sender,
     to: delivery.recipient.address,
     bytes: message.bytes,
     signal,
     beforeBody: () => askLeave(attempt),
   })
-  if (exchange.kind !== 'stopped') return { ...attempt, exchange }
-  return { ...attempt, exchange, outcome: stopped(exchange.answer) }
+  if (exchange.kind === 'stopped') return { ...attempt, exchange, outcome: stopped(exchange.answer) }
+  // Cut off by our own deadline and not by the relay: that is no attempt.
+  const cutOff = exchange.kind === 'broken' && exchange.phase !== 'window' && ports.cutOff.aborted
+  return cutOff ? { ...attempt, exchange, outcome: stopped('closing') } : { ...attempt, exchange }
 }
 
 async function askLeave({ ports, delivery, token, takeOver = false }: Attempt): Promise<LeaveAnswer> {

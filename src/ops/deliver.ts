@@ -21,11 +21,11 @@ const DEFAULT_HTTP_PORT = 9464
 const DEFAULT_DRAIN_MS = 30_000
 
 /**
- * Starts a worker as the environment says.
+ * Starts a worker as the environment says. An abort of `signal` while Redis is not there yet ends the attempt.
  *
- * @throws FluxMailError `invalid_config`, `read_error`, `setup_failed`
+ * @throws FluxMailError `invalid_config`, `read_error`, `setup_failed`, `closed`
  */
-export async function openDeliverRole(env: Env = processEnv()): Promise<Role> {
+export async function openDeliverRole(env: Env = processEnv(), signal?: AbortSignal): Promise<Role> {
   const values = parseEnvironment(env)
   const worker = new DeliveryWorker({
     ...workerConfigOf(values),
@@ -38,14 +38,21 @@ export async function openDeliverRole(env: Env = processEnv()): Promise<Role> {
     values.httpHost ?? DEFAULT_HTTP_HOST,
     values.httpPort ?? DEFAULT_HTTP_PORT,
   )
-  await worker.start()
-  return {
-    httpPort: server.port,
-    async close() {
-      await worker.close({ deadlineMs: values.drainMs ?? DEFAULT_DRAIN_MS })
-      await server.close()
-    },
+  const close = async () => {
+    await worker.close({ deadlineMs: values.drainMs ?? DEFAULT_DRAIN_MS })
+    await server.close()
   }
+  const stop = () => void close()
+  signal?.addEventListener('abort', stop, { once: true })
+  try {
+    await worker.start()
+  } catch (error) {
+    await close()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+  return { httpPort: server.port, close }
 }
 
 function logLevelOf(level = 'info'): LogLevel {

@@ -4,12 +4,12 @@
 import { type Job, Worker } from 'bullmq'
 import type { RetryRule } from '../config.js'
 import type { Attempt, Delivery } from '../delivery/delivery.js'
-import type { Outcome } from '../delivery/outcome.js'
+import { because, type Outcome } from '../delivery/outcome.js'
 import { messageOf } from '../errors.js'
 import type { Keys, Redis } from '../redis.js'
 import { factsOf, type JobResult } from './delivery-record.js'
-import { deliveryOf } from './payload.js'
-import { backoffStrategy, final, settle } from './settle.js'
+import { deliveryOf, type Payload } from './payload.js'
+import { backoffStrategy, final, type Settled, settle } from './settle.js'
 
 export interface ConsumerOptions {
   readonly redis: Redis
@@ -30,6 +30,8 @@ export interface ConsumerOptions {
 }
 
 export interface Consumer {
+  /** Resolves when it takes jobs. */
+  ready(): Promise<void>
   /** Stops taking jobs; resolves when none is being worked on. */
   stop(): Promise<void>
   /** Lets go of Redis; with `force`, jobs that are still active are left to stall. */
@@ -39,10 +41,11 @@ export interface Consumer {
 const WEEK_SECONDS = 7 * 24 * 3600
 /** Finished jobs stay for questions for a while; their counts are in the ledger for good. */
 const finishedJobs = { removeOnComplete: { age: 3600, count: 5000 }, removeOnFail: { age: 4 * WEEK_SECONDS } }
+const FAULT_HOLD_MS = 10_000
 /** A job that stalls is judged by `claim`, so BullMQ itself must never fail it. */
 const MAX_STALLED = 1_000_000
 
-export async function startConsumer(options: ConsumerOptions): Promise<Consumer> {
+export function createConsumer(options: ConsumerOptions): Consumer {
   const { redis, keys, lane, concurrency, lockMs } = options
   const worker = new Worker<unknown, JobResult>(lane, (job, token) => process(options, job, token ?? ''), {
     connection: redis,
@@ -56,12 +59,15 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     ...finishedJobs,
   })
   worker.on('error', options.onError)
-  worker.on('completed', (job) => options.onFinished(job.id ?? ''))
-  worker.on('failed', (job) => {
-    if (job?.finishedOn !== undefined) options.onFinished(job.id ?? '')
-  })
-  await worker.waitUntilReady()
+  const finished = (job: Job) => {
+    // While a caller may still add it again, its verdict has to stand.
+    const repeatable = (job.data as Partial<Payload>).k === 1
+    if (!repeatable && job.finishedOn !== undefined) options.onFinished(job.id ?? '')
+  }
+  worker.on('completed', finished)
+  worker.on('failed', (job) => job && finished(job))
   return {
+    ready: async () => void (await worker.waitUntilReady()),
     stop: () => worker.pause(),
     close: (force) => worker.close(force),
   }
@@ -69,8 +75,16 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
 
 async function process(options: ConsumerOptions, job: Job, token: string): Promise<JobResult> {
   const delivery = await read(options, job)
-  const attempt = await options.attempt(delivery, token)
+  const attempt = await options.attempt(delivery, token).catch((error: Error): Settled => {
+    options.onError(error)
+    return { delivery, outcome: ourFault(error) }
+  })
   return settle(job, token, attempt, { now: options.now(), chance: options.random(), retry: options.retry })
+}
+
+/** What no step expected is no fault of the recipient's: it spends no attempt. */
+function ourFault(error: Error): Outcome {
+  return { kind: 'held', reason: because('worker_error', messageOf(error)), holdMs: FAULT_HOLD_MS }
 }
 
 async function read(options: ConsumerOptions, job: Job): Promise<Delivery> {

@@ -4,6 +4,7 @@ import type { Job } from 'bullmq'
 import type { Standing } from '../store/ledger.js'
 import { deliveryOf } from './payload.js'
 
+/** `settled`: it has ended, and how is only in the counts of its batch any more. */
 export type DeliveryState =
   | 'waiting'
   | 'scheduled'
@@ -14,6 +15,7 @@ export type DeliveryState =
   | 'failed'
   | 'skipped'
   | 'unknown'
+  | 'settled'
 
 export interface DeliveryRecord {
   readonly id: string
@@ -21,7 +23,7 @@ export interface DeliveryRecord {
   readonly recipient: string
   readonly batchId?: string
   readonly state: DeliveryState
-  /** Attempts that reached MAIL FROM and came to nothing yet. */
+  /** Attempts that have ended, the one that settled it included; time held spends none. */
   readonly attempts: number
   readonly enqueuedAt: Date
   /** What the last attempt came to, in the words of the relay or of ours. */
@@ -32,7 +34,7 @@ export interface DeliveryRecord {
 
 /** What a finished job carries as its return value. */
 export interface JobResult {
-  readonly outcome: 'sent' | 'skipped' | 'failed' | 'unknown'
+  readonly outcome: 'sent' | 'skipped' | 'settled'
   readonly relay?: string
   readonly reply?: string
 }
@@ -60,6 +62,12 @@ export async function describeJob(
       ? { nextAttemptAt: new Date((job.processedOn ?? job.timestamp) + job.delay) }
       : {}),
   }
+}
+
+/** Whether nothing will become of a job any more. */
+export async function isFinished(job: Job): Promise<boolean> {
+  const state = await job.getState()
+  return state === 'completed' || state === 'failed'
 }
 
 /** The facts of a BullMQ job that a delivery is read from. */
@@ -93,5 +101,7 @@ async function stateOf(job: Job, standing: Standing): Promise<DeliveryState> {
 
 function settledState(verdict: string): DeliveryState {
   const word = verdict.split(' ', 1)[0]
-  return word === 'sent' || word === 'failed' || word === 'unknown' ? word : 'skipped'
+  return settledStates.find((state) => state === word) ?? 'settled'
 }
+
+const settledStates = ['sent', 'failed', 'skipped', 'unknown'] as const

@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { ContentBundle } from '../content/content.js'
 import { FluxMailError, messageOf } from '../errors.js'
-import type { BatchStore } from '../store/batches.js'
+import type { BatchStore, Chunk } from '../store/batches.js'
 import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
 import { payloadOf, rowId } from './payload.js'
@@ -19,7 +19,7 @@ export interface BatchOptions {
   sendAt?: Date | undefined
   expiresAt?: Date | undefined
   /** Hears of each row that cannot be a delivery; `ordinal` counts all rows from 0. */
-  onReject?: ((row: unknown, error: FluxMailError, ordinal: number) => void) | undefined
+  onReject?: ((row: unknown, error: FluxMailError, ordinal: number) => unknown) | undefined
 }
 
 export interface BatchContext {
@@ -51,6 +51,7 @@ export async function enqueueRows(
 ): Promise<string> {
   const id = options.batchId ?? `b${randomBytes(9).toString('base64url')}`
   const lane = options.lane ?? 'bulk'
+  checkIterable(rows)
   const intake: Intake = { context, id, lane, contentHash: bundle.hash, options }
   await openBatch(intake, bundle)
   let count = 0
@@ -106,41 +107,66 @@ async function* readAll(rows: Rows): AsyncGenerator<Row> {
   }
 }
 
+function checkIterable(rows: unknown): void {
+  const iterable =
+    typeof rows === 'object' && rows !== null && (Symbol.asyncIterator in rows || Symbol.iterator in rows)
+  if (iterable) return
+  throw new FluxMailError(
+    'invalid_params',
+    'rows: must be an array or another iterable of { to, ...variables }',
+  )
+}
+
 function iteratorOf(rows: Rows): Iterator<Row> | AsyncIterator<Row> {
   if (Symbol.asyncIterator in rows) return rows[Symbol.asyncIterator]()
   return rows[Symbol.iterator]()
 }
 
-async function acknowledgeChunk(intake: Intake, chunk: readonly Row[], firstOrdinal: number): Promise<void> {
+async function acknowledgeChunk(intake: Intake, rows: readonly Row[], first: number): Promise<void> {
   const { context, id, lane } = intake
-  const number = firstOrdinal / CHUNK_ROWS
-  const parsed = chunk.map((row, index) => readRow(intake, row, firstOrdinal + index))
-  const digest = sha256(parsed.map((row) => row?.canonical ?? 'rejected').join('\n'))
-  const answer = await context.batches.announce(id, number, digest)
-  if (answer === 'other')
-    throw conflict(id, `rows ${firstOrdinal} to ${firstOrdinal + chunk.length - 1} are not the same`)
-  if (answer === 'done') return
-  const jobs = parsed.flatMap((row, index) => (row ? [jobOf(intake, row, firstOrdinal + index)] : []))
-  await context.lanes.add(lane, jobs)
-  await context.batches.acknowledge(id, lane, number, digest, {
+  const parsed: (ParsedRow | undefined)[] = []
+  for (const [index, row] of rows.entries()) parsed.push(await readRow(intake, row, first + index))
+  const jobs = parsed.flatMap((row, index) => (row ? [jobOf(intake, row, first + index)] : []))
+  const chunk: Chunk = {
+    batchId: id,
+    lane,
+    number: first / CHUNK_ROWS,
+    digest: sha256(parsed.map((row) => row?.canonical ?? 'rejected').join('\n')),
     accepted: jobs.length,
-    rejected: chunk.length - jobs.length,
-  })
+    rejected: rows.length - jobs.length,
+  }
+  const answer = await context.batches.announce(chunk)
+  if (answer === 'other') throw conflict(id, `rows ${first} to ${first + rows.length - 1} are not the same`)
+  if (answer === 'done') return
+  await context.lanes.add(lane, jobs)
+  await context.batches.acknowledge(chunk)
 }
 
-function readRow({ options }: Intake, row: Row, ordinal: number): ParsedRow | undefined {
+async function readRow({ options }: Intake, row: Row, ordinal: number): Promise<ParsedRow | undefined> {
   try {
     return parseRow(row)
   } catch (thrown) {
-    if (!(thrown instanceof FluxMailError)) throw thrown
-    report(options, row, thrown, ordinal)
+    await report(options, row, asRowError(thrown), ordinal)
     return undefined
   }
 }
 
-function report({ onReject }: BatchOptions, row: Row, error: FluxMailError, ordinal: number): void {
+/** A row may be anything, and looking at it may throw. */
+function asRowError(thrown: unknown): FluxMailError {
+  if (thrown instanceof FluxMailError) return thrown
+  return new FluxMailError('invalid_params', `the row cannot be read: ${messageOf(thrown)}`, {
+    cause: thrown,
+  })
+}
+
+async function report(
+  { onReject }: BatchOptions,
+  row: Row,
+  error: FluxMailError,
+  ordinal: number,
+): Promise<void> {
   try {
-    onReject?.(row, error, ordinal)
+    await onReject?.(row, error, ordinal)
   } catch (cause) {
     throw new FluxMailError('invalid_params', `onReject threw at row ${ordinal}: ${messageOf(cause)}`, {
       cause,

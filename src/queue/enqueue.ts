@@ -7,9 +7,11 @@ import { bundleEmail } from '../content/email-content.js'
 import { FluxMailError } from '../errors.js'
 import type { Email } from '../message/email.js'
 import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
-import { type ReceiptStore, receiptTtlSeconds } from '../store/receipts.js'
+import { type ReceiptStore, receiptTtlSeconds, unkeyedReceiptTtlSeconds } from '../store/receipts.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
-import { payloadOf } from './payload.js'
+import { payloadOf, rowId } from './payload.js'
+
+const defaultLane = 'transactional'
 
 export interface EnqueueOptions {
   /** Default `transactional`. */
@@ -54,86 +56,74 @@ export async function enqueueEmail(
   options: EnqueueOptions,
 ): Promise<Receipt> {
   const bundle = bundleEmail(email.parts)
-  const emailId =
-    options.idempotencyKey === undefined ? randomId() : `k${digest(options.idempotencyKey).slice(0, 24)}`
+  const emailId = `e${randomBytes(12).toString('base64url')}`
   const fresh: StandingReceipt = {
     fingerprint: fingerprintOf(bundle, email, options),
     contentHash: bundle.hash,
     messageId: email.messageId,
     deliveries: email.recipients.map(({ address }, index) => ({
-      id: `${emailId}.${index + 1}`,
+      id: rowId(emailId, index),
       recipient: address,
     })),
     stored: false,
   }
-  const standing = await claimReceipt(context, bundle, fresh, options)
-  if (standing && standing.fingerprint !== fresh.fingerprint) throw conflict()
-  const receipt = standing ?? fresh
-  if (!receipt.stored) await addJobs(context, email, receipt, options)
-  return { messageId: receipt.messageId, deliveries: receipt.deliveries, repeated: standing !== undefined }
+  const standing = await claimReceipt(context, bundle, fresh, emailId, options)
+  if (standing.fingerprint !== fresh.fingerprint) throw conflict()
+  if (!standing.stored) await addJobs(context, email, standing, options)
+  // The ids are random: only a repeated command of this very call finds its own.
+  const repeated = standing.deliveries[0]?.id !== fresh.deliveries[0]?.id
+  return { messageId: standing.messageId, deliveries: standing.deliveries, repeated }
 }
 
+/** The receipt that now stands under the key: the fresh one, or that of an earlier call. */
 async function claimReceipt(
   { contents, receipts, now }: EnqueueContext,
   bundle: ContentBundle,
   fresh: StandingReceipt,
-  options: EnqueueOptions,
-): Promise<StandingReceipt | undefined> {
-  const waitSeconds = Math.max(0, Math.ceil(((options.sendAt?.getTime() ?? 0) - now()) / 1000))
-  const lifetime = contentTtlSeconds + waitSeconds
-  const { idempotencyKey } = options
-  if (idempotencyKey === undefined) {
-    await contents.put(bundle, fresh.deliveries.length, lifetime)
-    return undefined
-  }
-  const claim = {
-    key: receipts.keyOf(digest(idempotencyKey)),
+  emailId: string,
+  { idempotencyKey, lane = defaultLane, sendAt }: EnqueueOptions,
+): Promise<StandingReceipt> {
+  const waitSeconds = Math.max(0, Math.ceil(((sendAt?.getTime() ?? 0) - now()) / 1000))
+  const standing = await contents.putOnce(bundle, fresh.deliveries.length, contentTtlSeconds + waitSeconds, {
+    key: receipts.keyOf(digest(idempotencyKey ?? emailId)),
     json: JSON.stringify(fresh),
-    ttlSeconds: receiptTtlSeconds,
-  }
-  const standing = await contents.put(bundle, fresh.deliveries.length, lifetime, claim)
-  return standing === undefined ? undefined : (JSON.parse(standing) as StandingReceipt)
+    ttlSeconds: idempotencyKey === undefined ? unkeyedReceiptTtlSeconds : receiptTtlSeconds,
+    lane,
+  })
+  return standing === undefined ? fresh : (JSON.parse(standing) as StandingReceipt)
 }
 
 async function addJobs(
   { lanes, receipts, now }: EnqueueContext,
   email: Email,
   receipt: StandingReceipt,
-  options: EnqueueOptions,
+  { lane = defaultLane, route, sendAt, expiresAt, idempotencyKey }: EnqueueOptions,
 ): Promise<void> {
-  const delayMs = Math.max(0, (options.sendAt?.getTime() ?? 0) - now())
-  const expiresAt = options.expiresAt?.getTime()
+  const delayMs = Math.max(0, (sendAt?.getTime() ?? 0) - now())
+  const shared = { contentHash: receipt.contentHash, route, expiresAt: expiresAt?.getTime() }
+  const repeatable = idempotencyKey !== undefined
   const jobs: NewJob[] = receipt.deliveries.map(({ id }, index) => {
     const recipient = email.recipients[index]
     if (recipient === undefined)
       throw new TypeError('a receipt has more deliveries than its email has recipients')
-    return {
-      id,
-      delayMs,
-      payload: payloadOf({ contentHash: receipt.contentHash, recipient, route: options.route, expiresAt }),
-    }
+    return { id, delayMs, payload: payloadOf({ ...shared, recipient, repeatable }) }
   })
-  const lane = options.lane ?? 'transactional'
   await lanes.add(lane, jobs)
-  if (options.idempotencyKey === undefined) return receipts.accept(lane, jobs.length)
-  const after = JSON.stringify({ ...receipt, stored: true })
-  await receipts.acceptOnce(lane, jobs.length, digest(options.idempotencyKey), JSON.stringify(receipt), after)
+  if (idempotencyKey !== undefined) {
+    await receipts.replace(digest(idempotencyKey), JSON.stringify({ ...receipt, stored: true }))
+  }
 }
 
 /** What the caller gave, without the Message-ID and the Date that were made for it. */
 function fingerprintOf(bundle: ContentBundle, email: Email, options: EnqueueOptions): string {
   const { messageId: _messageId, date: _date, ...given } = { messageId: '', date: '', ...bundle.content }
   const bcc = email.recipients.map(({ address }) => address)
-  const { lane = 'transactional', route = '', sendAt, expiresAt } = options
+  const { lane = defaultLane, route = '', sendAt, expiresAt } = options
   return digest(JSON.stringify([given, bcc, lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]))
 }
 
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
-}
-
-function randomId(): string {
-  return `e${randomBytes(12).toString('hex')}`
 }
 
 function conflict(): FluxMailError {

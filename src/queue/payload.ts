@@ -15,6 +15,8 @@ const payloadSchema = z.strictObject({
   /** Address and name of the recipient. */
   a: z.string().min(1),
   n: z.string().optional(),
+  /** Whether its caller may add it again, under an idempotency key. */
+  k: z.literal(1).optional(),
   /** Route. */
   r: z.string().optional(),
   /** Whether the id of the job is `batch.ordinal`. */
@@ -50,17 +52,30 @@ export interface NewDelivery {
   readonly route?: string | undefined
   /** Whether it is a row of a batch; its id is then `rowId(batch, ordinal)`. */
   readonly inBatch?: boolean
+  /** Whether its caller may add it again, under an idempotency key. */
+  readonly repeatable?: boolean
   readonly expiresAt?: number | undefined
 }
 
-/** The id of a row's delivery; a batch id holds no dot. */
+/** The id of a delivery: its batch or email, which holds no dot, and its ordinal there. */
 export function rowId(batchId: string, ordinal: number): string {
   return `${batchId}.${ordinal}`
 }
 
+/** Whether an id can be that of a delivery; other keys of BullMQ must not be taken for jobs. */
+export function isDeliveryId(id: unknown): id is string {
+  return typeof id === 'string' && /^[A-Za-z0-9_-]{1,64}\.\d{1,15}$/.test(id)
+}
+
+/** Takes the id of a delivery apart. */
+export function splitId(id: string): { readonly id: string; readonly ordinal: number } {
+  const dot = id.indexOf('.')
+  return { id: id.slice(0, dot), ordinal: Number(id.slice(dot + 1)) }
+}
+
 /** Builds the data of a new job. */
 export function payloadOf(delivery: NewDelivery): Payload {
-  const { contentHash, recipient, variables, route, inBatch, expiresAt } = delivery
+  const { contentHash, recipient, variables, route, inBatch, repeatable, expiresAt } = delivery
   return {
     v: 1,
     c: Buffer.from(contentHash, 'hex').toString('base64url'),
@@ -68,6 +83,7 @@ export function payloadOf(delivery: NewDelivery): Payload {
     ...(recipient.name === undefined ? {} : { n: recipient.name }),
     ...(route === undefined ? {} : { r: route }),
     ...(inBatch ? { b: 1 as const } : {}),
+    ...(repeatable ? { k: 1 as const } : {}),
     ...(variables === undefined ? {} : { d: { ...variables } }),
     ...(expiresAt === undefined ? {} : { x: expiresAt }),
   }
@@ -88,8 +104,7 @@ export function parsePayload(data: unknown): Payload {
 export function entryOf({ id, lane }: Pick<JobFacts, 'id' | 'lane'>, payload: Payload): Entry {
   const contentHash = Buffer.from(payload.c, 'base64url').toString('hex')
   if (payload.b === undefined) return { id, lane, contentHash }
-  const dot = id.indexOf('.')
-  return { id, lane, contentHash, batch: { id: id.slice(0, dot), ordinal: Number(id.slice(dot + 1)) } }
+  return { id, lane, contentHash, batch: splitId(id) }
 }
 
 /** Reads the delivery of a job at `now`. */

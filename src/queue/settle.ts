@@ -39,11 +39,14 @@ export interface SettleContext {
   readonly retry: RetryRule
 }
 
+/** The part of an attempt that decides what becomes of its job. */
+export type Settled = Pick<Attempt, 'delivery' | 'relay'> & { readonly outcome: Outcome }
+
 /** Carries an outcome out: returns what a finished job keeps, or throws what moves the job. */
 export async function settle(
   job: Job,
   token: string,
-  attempt: Attempt & { readonly outcome: Outcome },
+  attempt: Settled,
   context: SettleContext,
 ): Promise<JobResult> {
   const { outcome, relay } = attempt
@@ -55,14 +58,18 @@ export async function settle(
         outcome.reply ? `${outcome.reply.code} ${outcome.reply.text}` : undefined,
       )
     case 'skipped':
-      return resultOf('skipped', relay, outcome.reason.message)
+      return resultOf(
+        outcome.reason.code === 'settled' ? 'settled' : 'skipped',
+        relay,
+        outcome.reason.message,
+      )
     case 'failed':
     case 'unknown':
       throw final(
         `${outcome.kind === 'unknown' ? 'unknown:' : outcome.reason.code} ${outcome.reason.message}`,
       )
     case 'held':
-      return hold(job, token, attempt, outcome, context)
+      return hold(job, token, outcome, context)
     case 'deferred':
       return defer(job, attempt, outcome, context)
   }
@@ -86,19 +93,14 @@ export function final(reason: string): Error {
 async function hold(
   job: Job,
   token: string,
-  attempt: Attempt,
   outcome: Outcome & { kind: 'held' },
   { now }: SettleContext,
 ): Promise<never> {
-  const { delivery } = attempt
   const payload = job.data as Payload
   const { code, message } = outcome.reason
-  await job.updateData({
-    ...payload,
-    h: delivery.heldMs,
-    s: now,
-    w: `${code} ${message}`.slice(0, MAX_REASON),
-  })
+  // The time that this attempt took was spent waiting as well, and so was every hold right before it.
+  const since = payload.s ?? job.processedOn ?? now
+  await job.updateData({ ...payload, s: since, w: `${code} ${message}`.slice(0, MAX_REASON) })
   if (outcome.holdMs > 0) {
     await job.moveToDelayed(now + outcome.holdMs, token)
     throw new DelayedError()
@@ -109,7 +111,7 @@ async function hold(
 
 async function defer(
   job: Job,
-  { delivery }: Attempt,
+  { delivery }: Settled,
   outcome: Outcome & { kind: 'deferred' },
   { now, chance, retry }: SettleContext,
 ): Promise<never> {

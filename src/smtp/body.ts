@@ -1,4 +1,4 @@
-// The message on its way to the socket: it asks leave before its first byte and says when its last byte is handed on.
+// The message on its way to the socket: it asks leave before its first byte and again before its last piece.
 // From that moment the relay may have the whole message; before it a repeat is safe.
 
 import { Readable } from 'node:stream'
@@ -12,8 +12,8 @@ export interface BodyOptions<Answer extends string> {
   readonly bytes: Buffer
   /** Called once, when the relay waits for the body. */
   readonly beforeBody: () => Promise<Answer | 'ok'>
-  /** Called when the piece that the final dot follows is handed on. */
-  readonly onWindow: () => void
+  /** Called right before the piece that the final dot follows; false when it may not go out. */
+  readonly openWindow: () => boolean
 }
 
 export class Body<Answer extends string> extends Readable {
@@ -29,7 +29,8 @@ export class Body<Answer extends string> extends Readable {
   }
 
   constructor(options: BodyOptions<Answer>) {
-    super({ highWaterMark: ONE_PIECE_BYTES })
+    // Nothing is read ahead, or the window would open while earlier pieces still wait for the socket.
+    super({ highWaterMark: 0 })
     this.#options = options
   }
 
@@ -52,13 +53,16 @@ export class Body<Answer extends string> extends Readable {
 
   #pushNext(): void {
     if (this.destroyed) return
-    const { bytes, onWindow } = this.#options
+    const { bytes, openWindow } = this.#options
     const left = bytes.length - this.#offset
     const last = left <= (bytes.length <= ONE_PIECE_BYTES ? ONE_PIECE_BYTES : TAIL_BYTES)
     const size = last ? left : Math.min(ONE_PIECE_BYTES, left - TAIL_BYTES)
     const piece = bytes.subarray(this.#offset, this.#offset + size)
     this.#offset += size
-    if (last) onWindow()
+    if (last && !openWindow()) {
+      this.destroy()
+      return
+    }
     this.push(piece)
     if (last) this.push(null)
   }

@@ -1,168 +1,189 @@
-// The kept connections of one relay: at most so many, handed from message to message, replaced when worn.
-// It never queues more than its callers; each of them waits for a connection of its own.
+// The kept connections of one relay: at most so many, lent for one message at a time, replaced when worn.
+// Whoever waits for one is always served: with a connection, or with the reason why none can be had.
 
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
-import type { Exchange, Transmission } from '../delivery/delivery.js'
-import { type Broken, openWire, type Wire } from './wire.js'
+import { Idle } from './idle.js'
+import { createLease, type Given, type Lease, type Lender, type Refused } from './lease.js'
+import { Line } from './line.js'
+import { openWire, type Wire } from './wire.js'
 
 export interface PoolEvents {
   opened(): void
   closed(): void
+  /** No connection could be opened, and none is open. */
+  failed(): void
 }
 
 export interface Pool {
+  /** Connections that are open or being opened. */
   readonly open: number
-  transmit(transmission: Transmission): Promise<Exchange>
-  /** Hangs up idle connections; those in use hang up when their message is done. */
+  acquire(signal: AbortSignal): Promise<{ readonly lease: Lease } | Refused>
+  /** Hangs up idle connections; those in use hang up when their message is done. Lets go whoever waits. */
   close(): void
+  /** Hangs up everything at once. */
+  drop(): void
 }
 
-/** After a failed connect the next callers are told of it instead of knocking again. */
-const COOL_MS = 1_000
+/** A relay that refuses one connection more than are open is not asked for more of them for so long. */
+const NO_MORE_MS = 30_000
 
-type Acquired = { readonly wire: Wire } | { readonly refusal: Exchange }
-type Waiter = (acquired: Acquired | 'slot') => void
+const closing: Given = { refusal: { kind: 'stopped', answer: 'closing' } }
 
-const closing: Acquired = { refusal: { kind: 'stopped', answer: 'closing' } }
-
-/** Whether the relay closed the connection before it heard of this message: silently, or with 421 to its MAIL FROM. */
-function saysGone(exchange: Exchange): boolean {
-  if (exchange.kind === 'broken') return exchange.phase === 'envelope'
-  return exchange.kind === 'refused' && exchange.stage === 'mail' && exchange.response.startsWith('421')
+export function createPool(name: string, relay: RelayConfig, clock: Clock, events: PoolEvents): Pool {
+  return new RelayPool(name, relay, clock, events)
 }
 
-export function createPool(relay: RelayConfig, clock: Clock, events: PoolEvents): Pool {
-  return new RelayPool(relay, clock, events)
-}
-
-class RelayPool implements Pool {
+class RelayPool implements Pool, Lender {
+  readonly #name: string
   readonly #relay: RelayConfig
   readonly #clock: Clock
   readonly #events: PoolEvents
-  /** Connections without a message, each with what stops its idle timer; the one used last stands last. */
-  readonly #idle = new Map<Wire, () => void>()
-  readonly #waiters = new Set<Waiter>()
-  #open = 0
+  readonly #wires = new Set<Wire>()
+  readonly #idle: Idle
+  readonly #waiting = new Line<Given>()
+  /** Those whose kept connection was gone: any new one is theirs first. */
+  readonly #replacing = new Line<Given>()
+  readonly #hangUp = new AbortController()
+  #opening = 0
   #closed = false
-  #failure: { readonly broken: Broken; readonly until: number } | undefined
+  #failure: { readonly noMoreUntil: number } | undefined
+  #stopTimer: (() => void) | undefined
 
-  constructor(relay: RelayConfig, clock: Clock, events: PoolEvents) {
+  constructor(name: string, relay: RelayConfig, clock: Clock, events: PoolEvents) {
+    this.#name = name
     this.#relay = relay
     this.#clock = clock
     this.#events = events
+    this.#idle = new Idle(clock, relay.idleMs)
+    setMaxListeners(0, this.#hangUp.signal)
   }
 
   get open(): number {
-    return this.#open
+    return this.#wires.size + this.#opening
   }
 
-  async transmit(transmission: Transmission): Promise<Exchange> {
-    const { exchange, stale } = await this.#transmitOnce(transmission, false)
-    // The relay had closed a kept connection: that says nothing about this message, and nothing of it was sent.
-    return stale ? (await this.#transmitOnce(transmission, true)).exchange : exchange
+  async acquire(signal: AbortSignal): Promise<{ readonly lease: Lease } | Refused> {
+    const given = await this.#standIn(this.#waiting, signal)
+    return 'wire' in given ? { lease: createLease(this.#name, given.wire, this) } : given
+  }
+
+  replace(signal: AbortSignal): Promise<Given> {
+    return this.#standIn(this.#replacing, signal)
+  }
+
+  giveBack(wire: Wire): void {
+    // Its end frees its place.
+    if (!wire.alive) return
+    if (this.#closed || wire.messages >= this.#relay.maxMessagesPerConnection) wire.quit()
+    else if (!this.#waiting.serve({ wire })) this.#idle.add(wire)
+    this.#attend()
   }
 
   close(): void {
     this.#closed = true
-    for (const waiter of this.#waiters) this.#serve(waiter, closing)
-    for (const wire of [...this.#idle.keys()]) {
-      this.#forget(wire)
-      wire.quit()
+    this.#stopTimer?.()
+    this.#hangUp.abort()
+    this.#serveAll(closing)
+    this.#idle.quitAll()
+  }
+
+  drop(): void {
+    this.close()
+    for (const wire of this.#wires) wire.drop()
+  }
+
+  #standIn(line: Line<Given>, signal: AbortSignal): Promise<Given> {
+    if (this.#closed) return Promise.resolve(closing)
+    const given = line.wait(signal, closing)
+    this.#attend()
+    return given
+  }
+
+  /** Brings those who wait and what can be had together. Called after whatever changes either. */
+  #attend(): void {
+    this.#lendIdle(this.#waiting)
+    while (this.#mayOpen()) void this.#openOne()
+    // Where no new connection can be had a kept one has to do.
+    if (this.#opening === 0) this.#lendIdle(this.#replacing)
+    this.#attendLater()
+  }
+
+  #lendIdle(line: Line<Given>): void {
+    while (line.length > 0 && this.#idle.size > 0) {
+      const wire = this.#idle.take()
+      if (wire) line.serve({ wire })
     }
   }
 
-  async #transmitOnce(
-    transmission: Transmission,
-    fresh: boolean,
-  ): Promise<{ exchange: Exchange; stale: boolean }> {
-    const acquired = await this.#acquire(transmission.signal, fresh)
-    if ('refusal' in acquired) return { exchange: acquired.refusal, stale: false }
-    const { wire } = acquired
-    const exchange = await wire.send(transmission)
-    this.#giveBack(wire)
-    return { exchange, stale: wire.messages > 1 && saysGone(exchange) }
+  #mayOpen(): boolean {
+    const isWanted = this.#waiters > this.#opening
+    if (this.#closed || !isWanted || this.open >= this.#relay.maxConnections) return false
+    if (this.#failure === undefined) return true
+    // After a failure one at a time, and none for a while where others are open: the relay may allow no more.
+    return this.#opening === 0 && (this.#wires.size === 0 || this.#noMoreMs <= 0)
   }
 
-  async #acquire(signal: AbortSignal, fresh: boolean): Promise<Acquired> {
-    if (this.#closed || signal.aborted) return closing
-    const hasRoom = this.#open < this.#relay.maxConnections
-    const kept = fresh && hasRoom ? undefined : this.#takeIdle()
-    if (kept) return { wire: kept }
-    if (hasRoom) return this.#connect()
-    const given = await this.#wait(signal)
-    return given === 'slot' ? this.#acquire(signal, fresh) : given
+  get #waiters(): number {
+    return this.#waiting.length + this.#replacing.length
   }
 
-  #wait(signal: AbortSignal): Promise<Acquired | 'slot'> {
-    return new Promise((resolve) => {
-      const abort = () => this.#serve(waiter, closing)
-      const waiter: Waiter = (what) => {
-        signal.removeEventListener('abort', abort)
-        resolve(what)
-      }
-      signal.addEventListener('abort', abort, { once: true })
-      this.#waiters.add(waiter)
-    })
+  get #noMoreMs(): number {
+    return this.#failure ? this.#failure.noMoreUntil - this.#clock.monotonicMs() : 0
   }
 
-  async #connect(): Promise<Acquired> {
-    if (this.#failure && this.#clock.monotonicMs() < this.#failure.until)
-      return { refusal: this.#failure.broken }
-    this.#open += 1
-    const ended: { wire?: Wire } = {}
-    const opened = await openWire(this.#relay, () => {
-      if (ended.wire) this.#forget(ended.wire)
-      this.#events.closed()
-      this.#freeSlot()
-    })
+  /** The open connections may all be busy for long: then nothing else would try for one more. */
+  #attendLater(): void {
+    this.#stopTimer?.()
+    this.#stopTimer = undefined
+    const ms = this.#noMoreMs
+    if (ms > 0 && this.#waiters > 0) this.#stopTimer = this.#clock.after(ms, () => this.#attend())
+  }
+
+  async #openOne(): Promise<void> {
+    const failureBefore = this.#failure
+    this.#opening += 1
+    const opened = await openWire(this.#relay, this.#hangUp.signal)
+    this.#opening -= 1
     if ('failure' in opened) {
-      this.#failure = { broken: opened.failure, until: this.#clock.monotonicMs() + COOL_MS }
-      this.#freeSlot()
-      return { refusal: opened.failure }
+      this.#onFailure({ refusal: opened.failure })
+      return
     }
-    this.#failure = undefined
-    ended.wire = opened.wire
+    // One that was being opened already when another failed says nothing about room for more.
+    if (this.#failure === failureBefore) this.#failure = undefined
+    this.#admit(opened.wire)
+  }
+
+  #onFailure(refused: Given): void {
+    if (this.#closed) return
+    this.#failure = { noMoreUntil: this.#clock.monotonicMs() + NO_MORE_MS }
+    // Whoever waits gets one of those that are open, or hears of the last one that fails.
+    if (this.open > 0) {
+      this.#attend()
+      return
+    }
+    this.#events.failed()
+    this.#serveAll(refused)
+  }
+
+  #admit(wire: Wire): void {
+    this.#wires.add(wire)
     this.#events.opened()
-    return { wire: opened.wire }
+    void wire.ended.then(() => this.#onEnd(wire))
+    if (!this.#replacing.serve({ wire })) this.giveBack(wire)
+    this.#attend()
   }
 
-  #takeIdle(): Wire | undefined {
-    // The one used last is the least likely to have been closed by the relay.
-    const wire = [...this.#idle.keys()].at(-1)
-    if (wire) this.#forget(wire)
-    return wire
+  #onEnd(wire: Wire): void {
+    this.#idle.remove(wire)
+    this.#wires.delete(wire)
+    this.#events.closed()
+    this.#attend()
   }
 
-  #giveBack(wire: Wire): void {
-    const [next] = this.#waiters
-    if (!wire.alive) return
-    if (this.#closed || wire.messages >= this.#relay.maxMessagesPerConnection) wire.quit()
-    else if (next) this.#serve(next, { wire })
-    else this.#rest(wire)
-  }
-
-  #rest(wire: Wire): void {
-    const stopTimer = this.#clock.after(this.#relay.idleMs, () => {
-      this.#forget(wire)
-      wire.quit()
-    })
-    this.#idle.set(wire, stopTimer)
-  }
-
-  #forget(wire: Wire): void {
-    this.#idle.get(wire)?.()
-    this.#idle.delete(wire)
-  }
-
-  #freeSlot(): void {
-    this.#open -= 1
-    const [next] = this.#waiters
-    if (next) this.#serve(next, 'slot')
-  }
-
-  #serve(waiter: Waiter, what: Acquired | 'slot'): void {
-    this.#waiters.delete(waiter)
-    waiter(what)
+  #serveAll(given: Given): void {
+    this.#replacing.serveAll(given)
+    this.#waiting.serveAll(given)
   }
 }

@@ -1,30 +1,30 @@
 // One kept SMTP connection: it is opened, logged in, and carries one message after another.
 // Nothing here decides whether a message is sent again; it says how far the exchange came.
 
-import type { Socket } from 'node:net'
 import SMTPConnection, { type SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
 import type { Exchange, Transmission } from '../delivery/delivery.js'
-import type { Stage } from '../delivery/replies.js'
-import { Body } from './body.js'
+import { type Broken, brokenBy, exchangeOn, hungUp, isUnheard, setSocketTimeout, tidy } from './exchange.js'
 
 export interface Wire {
-  /** False once the connection is gone. */
+  /** False once the connection is gone or going. */
   readonly alive: boolean
   /** Messages that were begun on it. */
   readonly messages: number
-  send(transmission: Transmission): Promise<Exchange>
+  /** Resolves at its end. */
+  readonly ended: Promise<void>
+  /** `abort` hangs up while the message is on the wire. */
+  send(transmission: Transmission, abort?: AbortSignal): Promise<Sent>
   /** Says QUIT and hangs up. */
   quit(): void
   /** Hangs up at once. */
   drop(): void
 }
 
-export type Broken = Exchange & { readonly kind: 'broken' }
-
-/** What nodemailer's connection has and its types leave out. */
-interface Capabilities {
-  _supportedExtensions?: readonly string[]
+export interface Sent {
+  readonly exchange: Exchange
+  /** A kept connection turned out to be gone: that says nothing about the message, and nothing of it was sent. */
+  readonly stale: boolean
 }
 
 /** What a relay said about itself when the connection was opened. */
@@ -35,34 +35,44 @@ export interface Greeting {
 
 export type OpenedWire = { readonly wire: Wire; readonly greeting: Greeting } | { readonly failure: Broken }
 
-/** Opens a connection and logs in; `onEnd` hears of its end, once. It never rejects. */
-export function openWire(relay: RelayConfig, onEnd: () => void): Promise<OpenedWire> {
+/** How long the answer to QUIT is waited for. */
+const QUIT_MS = 5_000
+
+/** What nodemailer's connection has and its types leave out. */
+interface Capabilities {
+  readonly _supportedExtensions?: readonly string[]
+}
+
+/** Opens a connection and logs in, or gives up when `signal` is aborted. It never rejects. */
+export function openWire(relay: RelayConfig, signal?: AbortSignal): Promise<OpenedWire> {
+  if (signal?.aborted) return Promise.resolve({ failure: hungUp('connect') })
   const connection = new SMTPConnection(connectionOptions(relay))
-  return new Promise((resolve) => {
-    let opened = false
+  const ended = new Promise<void>((resolve) => connection.once('end', resolve))
+  const hangUp = () => connection.close()
+  signal?.addEventListener('abort', hangUp, { once: true })
+  const opened = new Promise<OpenedWire>((resolve) => {
     const fail = (error: SMTPError) => {
-      if (opened) return
-      opened = true
+      resolve({ failure: failureOf(error, relay) })
       connection.close()
-      resolve({ failure: brokenBy(error, 'connect') })
-    }
-    const succeed = () => {
-      if (opened) return
-      opened = true
-      const capabilities = (connection as unknown as Capabilities)._supportedExtensions ?? []
-      const greeting = { capabilities, secure: connection.secure }
-      connection.once('end', onEnd)
-      resolve({ wire: createWire(connection, relay, capabilities.includes('SMTPUTF8')), greeting })
     }
     // Without a listener an error between two messages would be thrown.
     connection.on('error', fail)
+    void ended.then(() => resolve({ failure: hungUp('connect') }))
     connection.connect((error) => {
       if (error) return fail(error)
-      const { username: user, password: pass } = relay
-      if (user === undefined || pass === undefined) return succeed()
-      connection.login({ user, pass }, (refusal) => (refusal ? fail(refusal) : succeed()))
+      logIn(connection, relay, (refusal) => {
+        if (refusal) fail(refusal)
+        else resolve(openedWire(connection, relay, ended))
+      })
     })
   })
+  return opened.finally(() => signal?.removeEventListener('abort', hangUp))
+}
+
+function logIn(connection: SMTPConnection, relay: RelayConfig, done: (error?: SMTPError | null) => void) {
+  const { username: user, password: pass } = relay
+  if (user === undefined || pass === undefined) done()
+  else connection.login({ user, pass }, done)
 }
 
 function connectionOptions(relay: RelayConfig) {
@@ -78,31 +88,69 @@ function connectionOptions(relay: RelayConfig) {
     greetingTimeout: relay.timeoutMs,
     dnsTimeout: relay.timeoutMs,
     socketTimeout: relay.timeoutMs,
+    // What is hung up here must not trickle out of the socket's buffer afterwards.
+    socketCloseTimeout: 0,
     // Loopback and private relays are what many people have.
     allowInternalNetworkInterfaces: true,
   }
 }
 
-function createWire(connection: SMTPConnection, relay: RelayConfig, smtpUtf8: boolean): Wire {
+/** A relay may quote the login in its refusal. */
+function failureOf(error: SMTPError, { username, password }: RelayConfig): Broken {
+  const broken = brokenBy(error, 'connect')
+  if (!error.response || username === undefined || password === undefined) return broken
+  const secrets = [toBase64(`\0${username}\0${password}`), toBase64(password), password]
+  const hide = (text: string) => secrets.reduce((left, secret) => left.replaceAll(secret, '(password)'), text)
+  const { message, response } = broken
+  if (response === undefined) return { ...broken, message: hide(message) }
+  // The first three characters are the code, whatever the password is.
+  return { ...broken, message: hide(message), response: response.slice(0, 3) + hide(response.slice(3)) }
+}
+
+function toBase64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
+
+function openedWire(connection: SMTPConnection, relay: RelayConfig, ended: Promise<void>): OpenedWire {
+  const capabilities = (connection as unknown as Capabilities)._supportedExtensions ?? []
+  const greeting = { capabilities, secure: connection.secure }
+  return { wire: createWire(connection, relay, ended, capabilities.includes('SMTPUTF8')), greeting }
+}
+
+function createWire(
+  connection: SMTPConnection,
+  relay: RelayConfig,
+  ended: Promise<void>,
+  smtpUtf8: boolean,
+): Wire {
   let messages = 0
+  const drop = () => connection.close()
   return {
+    ended,
     get alive() {
-      return !connection.destroyed
+      return !connection.destroyed && !!connection._socket && connection._socket.writable
     },
     get messages() {
       return messages
     },
-    async send(transmission) {
+    async send(transmission, abort) {
       messages += 1
-      if (!smtpUtf8 && isInternational(transmission)) return noSmtpUtf8
+      if (!smtpUtf8 && isInternational(transmission)) return { exchange: noSmtpUtf8, stale: false }
+      if (abort?.aborted) return { exchange: hungUp('envelope'), stale: false }
+      connection.lastServerResponse = false
+      abort?.addEventListener('abort', drop, { once: true })
       const exchange = await exchangeOn(connection, relay, transmission)
-      await settle(connection, exchange)
-      return exchange
+      abort?.removeEventListener('abort', drop)
+      const stale = messages > 1 && isUnheard(exchange, connection)
+      await tidy(connection, exchange)
+      return { exchange, stale }
     },
     quit() {
-      if (!connection.destroyed) connection.quit()
+      if (connection.destroyed) return
+      setSocketTimeout(connection, Math.min(relay.timeoutMs, QUIT_MS))
+      connection.quit()
     },
-    drop: () => connection.close(),
+    drop,
   }
 }
 
@@ -114,67 +162,4 @@ const noSmtpUtf8: Exchange = {
 
 function isInternational({ from, to }: Transmission): boolean {
   return /[^\p{ASCII}]/u.test(from + to)
-}
-
-function exchangeOn(
-  connection: SMTPConnection,
-  relay: RelayConfig,
-  transmission: Transmission,
-): Promise<Exchange> {
-  const { from, to, bytes, beforeBody } = transmission
-  return new Promise((resolve) => {
-    let inWindow = false
-    const onWindow = () => {
-      inWindow = true
-      setSocketTimeout(connection, relay.finalReplyTimeoutMs)
-    }
-    const body = new Body({ bytes, beforeBody, onWindow })
-    connection.send({ from, to: [to], size: bytes.length }, body, (error, info) => {
-      if (inWindow) setSocketTimeout(connection, relay.timeoutMs)
-      // A reply in the middle of the body leaves the rest of it on its way: the connection is of no use any more.
-      else if (body.begun) connection.close()
-      if (body.refusal !== undefined) resolve({ kind: 'stopped', answer: body.refusal })
-      else if (error) resolve(exchangeOf(error, inWindow))
-      else resolve({ kind: 'accepted', response: info?.response ?? '' })
-    })
-  })
-}
-
-function setSocketTimeout(connection: SMTPConnection, timeoutMs: number): void {
-  const socket: Socket | false | null = connection._socket
-  if (socket) socket.setTimeout(timeoutMs)
-}
-
-const stages: Readonly<Record<string, Stage>> = { 'MAIL FROM': 'mail', 'RCPT TO': 'rcpt', DATA: 'data' }
-
-function exchangeOf(error: SMTPError, inWindow: boolean): Exchange {
-  const { response } = error
-  const stage = inWindow ? 'body' : stages[error.command ?? '']
-  // A 421 that closes the connection is reported against the connection; it still answers the final dot.
-  if (response && stage) return { kind: 'refused', stage, response }
-  if (error.code === 'EMESSAGE' && !inWindow)
-    return { kind: 'refused', stage: 'mail', response: `552 5.3.4 ${error.message}` }
-  return brokenBy(error, inWindow ? 'window' : 'envelope')
-}
-
-function brokenBy(error: SMTPError, phase: Broken['phase']): Broken {
-  const code = typeof error.originalCode === 'string' ? error.originalCode : (error.code ?? 'ECONNECTION')
-  const { response, message } = error
-  return { kind: 'broken', phase, code, message, ...(response ? { response } : {}) }
-}
-
-/** Leaves the connection ready for the next message, or gone. */
-async function settle(connection: SMTPConnection, exchange: Exchange): Promise<void> {
-  if (exchange.kind === 'accepted' || connection.destroyed) return
-  if (exchange.kind !== 'refused') return connection.close()
-  // The transaction of a refused body is over; any other is still open at the relay.
-  if (exchange.stage === 'body') return
-  await new Promise<void>((resolve) => {
-    connection.once('end', resolve)
-    connection.reset((error) => {
-      connection.off('end', resolve)
-      if (error) connection.close()
-      resolve()
-    })
-  })
 }

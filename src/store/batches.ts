@@ -1,5 +1,5 @@
 // What Redis keeps of a batch: what it is, the digest of each chunk of rows, its exact counts, its failures.
-// A chunk is announced before its jobs are added and counted once after, so that a repeat is always safe.
+// A chunk is announced and counted before its jobs are added, and marked as done after, so that a repeat is safe.
 
 import { defineScript, type Keys, type Redis } from '../redis.js'
 
@@ -11,27 +11,20 @@ redis.call('HSET', KEYS[1], 'fingerprint', ARGV[1], unpack(ARGV, 2))
 return 'new'
 `
 
-// KEYS batch, chunks. ARGV chunk number, digest. Answers new, pending, done or other.
+// KEYS batch, chunks, lane counts. ARGV chunk number, digest, accepted, rejected. Answers new, pending, done or other.
+// A chunk is counted here, once, so that none of its deliveries can be settled before it is counted.
 const ANNOUNCE = `
 local standing = redis.call('HGET', KEYS[2], ARGV[1])
 if not standing then
-  local sealed = redis.call('HGET', KEYS[1], 'rows')
-  if sealed then return 'other' end
+  if redis.call('HGET', KEYS[1], 'rows') then return 'other' end
   redis.call('HSET', KEYS[2], ARGV[1], 'p' .. ARGV[2])
+  redis.call('HINCRBY', KEYS[1], 'total', ARGV[3])
+  redis.call('HINCRBY', KEYS[1], 'rejected', ARGV[4])
+  redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[3])
   return 'new'
 end
 if string.sub(standing, 2) ~= ARGV[2] then return 'other' end
 return string.sub(standing, 1, 1) == 'd' and 'done' or 'pending'
-`
-
-// KEYS batch, chunks, lane counts. ARGV chunk number, digest, accepted, rejected. Counts the chunk once.
-const ACKNOWLEDGE = `
-if redis.call('HGET', KEYS[2], ARGV[1]) == 'd' .. ARGV[2] then return 0 end
-redis.call('HSET', KEYS[2], ARGV[1], 'd' .. ARGV[2])
-redis.call('HINCRBY', KEYS[1], 'total', ARGV[3])
-redis.call('HINCRBY', KEYS[1], 'rejected', ARGV[4])
-redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[3])
-return 1
 `
 
 // KEYS batch. ARGV rows, now. Says whether the batch now holds just these rows.
@@ -66,8 +59,9 @@ export interface NewBatch {
 
 export interface BatchStore {
   open(id: string, batch: NewBatch): Promise<'new' | 'same' | 'other'>
-  announce(id: string, chunk: number, digest: string): Promise<'new' | 'pending' | 'done' | 'other'>
-  acknowledge(id: string, lane: string, chunk: number, digest: string, counts: ChunkCounts): Promise<void>
+  announce(chunk: Chunk): Promise<'new' | 'pending' | 'done' | 'other'>
+  /** Says that all jobs of a chunk are there. */
+  acknowledge(chunk: Chunk): Promise<void>
   /** False when the batch was sealed before with another number of rows. */
   seal(id: string, rows: number, now: number): Promise<boolean>
   read(id: string): Promise<BatchRecord | undefined>
@@ -77,15 +71,19 @@ export interface BatchStore {
   errors(id: string): Promise<string[]>
 }
 
-export interface ChunkCounts {
+export interface Chunk {
+  readonly batchId: string
+  readonly lane: string
+  readonly number: number
+  /** Equal for the same rows. */
+  readonly digest: string
   readonly accepted: number
   readonly rejected: number
 }
 
 export function createBatchStore(redis: Redis, keys: Keys): BatchStore {
   const open = defineScript(redis, 'fluxmailOpenBatch', 1, OPEN)
-  const announce = defineScript(redis, 'fluxmailAnnounceChunk', 2, ANNOUNCE)
-  const acknowledge = defineScript(redis, 'fluxmailAcknowledgeChunk', 3, ACKNOWLEDGE)
+  const announce = defineScript(redis, 'fluxmailAnnounceChunk', 3, ANNOUNCE)
   const seal = defineScript(redis, 'fluxmailSealBatch', 1, SEAL)
   return {
     async open(id, batch) {
@@ -93,13 +91,13 @@ export function createBatchStore(redis: Redis, keys: Keys): BatchStore {
       const answer = await open([keys.batch(id)], [fingerprint, ...Object.entries(fields).flat()])
       return answer as 'new' | 'same' | 'other'
     },
-    async announce(id, chunk, digest) {
-      const answer = await announce([keys.batch(id), keys.batchChunks(id)], [chunk, digest])
+    async announce({ batchId, lane, number, digest, accepted, rejected }) {
+      const named = [keys.batch(batchId), keys.batchChunks(batchId), keys.laneCounts(lane)]
+      const answer = await announce(named, [number, digest, accepted, rejected])
       return answer as 'new' | 'pending' | 'done' | 'other'
     },
-    async acknowledge(id, lane, chunk, digest, { accepted, rejected }) {
-      const named = [keys.batch(id), keys.batchChunks(id), keys.laneCounts(lane)]
-      await acknowledge(named, [chunk, digest, accepted, rejected])
+    async acknowledge({ batchId, number, digest }) {
+      await redis.hset(keys.batchChunks(batchId), String(number), `d${digest}`)
     },
     seal: async (id, rows, now) => (await seal([keys.batch(id)], [rows, now])) === 1,
     read: async (id) => parseRecord(await redis.hgetall(keys.batch(id))),

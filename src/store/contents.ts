@@ -8,25 +8,31 @@ import { defineScript, type Keys, type Redis } from '../redis.js'
 export const contentTtlSeconds = 30 * 24 * 3600
 
 // Adds references, and the content itself when it is new. Files must be there already.
-// KEYS content, receipt. ARGV json, references, ttl, file key prefix, receipt (or ''), receipt ttl, file hashes…
+// With a receipt, all of it happens only if none stands under that key, so that a repeated call changes nothing.
+// KEYS content, receipt, lane counts.
+// ARGV json, references, ttl, file key prefix, receipt (or ''), receipt ttl, deliveries accepted, file hashes…
 const PUT = `
 if ARGV[5] ~= '' then
   local receipt = redis.call('GET', KEYS[2])
   if receipt then return receipt end
 end
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   if redis.call('EXISTS', ARGV[4] .. ARGV[i]) == 0 then return redis.error_reply('MISSING ' .. ARGV[i]) end
 end
 if redis.call('HSETNX', KEYS[1], 'json', ARGV[1]) == 1 then
-  for i = 7, #ARGV do redis.call('HINCRBY', ARGV[4] .. ARGV[i], 'refs', 1) end
-  redis.call('HSET', KEYS[1], 'files', table.concat(ARGV, ' ', 7))
+  for i = 8, #ARGV do redis.call('HINCRBY', ARGV[4] .. ARGV[i], 'refs', 1) end
+  redis.call('HSET', KEYS[1], 'files', table.concat(ARGV, ' ', 8))
 end
 redis.call('HINCRBY', KEYS[1], 'refs', ARGV[2])
-if redis.call('TTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
-for i = 7, #ARGV do
-  if redis.call('TTL', ARGV[4] .. ARGV[i]) < tonumber(ARGV[3]) then redis.call('EXPIRE', ARGV[4] .. ARGV[i], ARGV[3]) end
+local function live_on(key)
+  if redis.call('TTL', key) < tonumber(ARGV[3]) then redis.call('EXPIRE', key, ARGV[3]) end
 end
-if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[5], 'EX', ARGV[6]) end
+live_on(KEYS[1])
+for i = 8, #ARGV do live_on(ARGV[4] .. ARGV[i]) end
+if ARGV[5] ~= '' then
+  redis.call('SET', KEYS[2], ARGV[5], 'EX', ARGV[6])
+  redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[7])
+end
 return false
 `
 
@@ -48,18 +54,19 @@ export interface ReceiptClaim {
   readonly key: string
   readonly json: string
   readonly ttlSeconds: number
+  /** The deliveries of the receipt are counted as accepted in this lane. */
+  readonly lane: string
 }
 
 export interface ContentStore {
-  /**
-   * Stores a content with `references` deliveries that need it for `lifetimeSeconds`.
-   * With `claim`, all of it happens only if no receipt stands under that key: else that receipt comes back.
-   */
-  put(
+  /** Stores a content that `references` more holders need for `lifetimeSeconds`. */
+  put(bundle: ContentBundle, references: number, lifetimeSeconds: number): Promise<void>
+  /** The same, and a receipt with it; if one stands under that key, nothing changes and that one comes back. */
+  putOnce(
     bundle: ContentBundle,
     references: number,
     lifetimeSeconds: number,
-    claim?: ReceiptClaim,
+    claim: ReceiptClaim,
   ): Promise<string | undefined>
   /** The JSON of a content, its time to live renewed; undefined when it is gone. */
   get(hash: string): Promise<string | undefined>
@@ -67,7 +74,7 @@ export interface ContentStore {
 }
 
 export function createContentStore(redis: Redis, keys: Keys): ContentStore {
-  const put = defineScript(redis, 'fluxmailPutContent', 2, PUT)
+  const put = defineScript(redis, 'fluxmailPutContent', 3, PUT)
   const filePrefix = keys.file('')
 
   async function putFiles(bundle: ContentBundle): Promise<string[]> {
@@ -81,12 +88,19 @@ export function createContentStore(redis: Redis, keys: Keys): ContentStore {
   }
 
   return {
-    async put(bundle, references, lifetimeSeconds, claim) {
-      const hashes = await putFiles(bundle)
-      const args = [JSON.stringify(bundle.content), references, lifetimeSeconds, filePrefix]
-      const receipt = claim ? [claim.json, claim.ttlSeconds] : ['', 0]
-      const keyNames = [keys.content(bundle.hash), claim?.key ?? keys.content(bundle.hash)]
-      const standing = await put(keyNames, [...args, ...receipt, ...hashes])
+    async put(bundle, references, lifetimeSeconds) {
+      const unused = keys.content(bundle.hash)
+      const shared = [JSON.stringify(bundle.content), references, lifetimeSeconds, filePrefix]
+      await put(
+        [keys.content(bundle.hash), unused, unused],
+        [...shared, '', 0, 0, ...(await putFiles(bundle))],
+      )
+    },
+    async putOnce(bundle, references, lifetimeSeconds, { key, json, ttlSeconds, lane }) {
+      const shared = [JSON.stringify(bundle.content), references, lifetimeSeconds, filePrefix]
+      const receipt = [json, ttlSeconds, references]
+      const named = [keys.content(bundle.hash), key, keys.laneCounts(lane)]
+      const standing = await put(named, [...shared, ...receipt, ...(await putFiles(bundle))])
       return typeof standing === 'string' ? standing : undefined
     },
     async get(hash) {

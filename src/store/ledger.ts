@@ -3,9 +3,10 @@
 
 import { defineScript, type Keys, type Redis } from '../redis.js'
 import { releaseContentLua } from './contents.js'
+import { receiptTtlSeconds } from './receipts.js'
 
-/** How long a verdict outlives its delivery; long enough for any job of it to have come back. */
-const VERDICT_TTL_SECONDS = 24 * 3600
+/** How long a verdict outlives its delivery: longer than any caller may add the delivery again. */
+const VERDICT_TTL_SECONDS = 2 * receiptTtlSeconds
 
 /** Failures of a batch that are kept word for word; all of them are counted. */
 const maxBatchErrors = 1000

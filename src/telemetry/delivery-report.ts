@@ -25,7 +25,8 @@ function countAttempt({ attempt, now }: AttemptReport, metrics: Metrics): void {
   const { delivery, outcome, relay = 'none', alreadySettled } = attempt
   const { lane } = delivery
   if (alreadySettled) {
-    if (outcome.kind === 'sent') metrics.count('fluxmail_duplicates_prevented_total', { lane })
+    if (outcome.kind === 'sent' && outcome.prevented)
+      metrics.count('fluxmail_duplicates_prevented_total', { lane })
     return
   }
   metrics.count('fluxmail_attempts_total', { lane, outcome: outcome.kind })

@@ -17,7 +17,12 @@ test('each address of To, Cc and Bcc is one delivery, however often it stands th
   })
   const receipt = await flow.queue.enqueue(email)
   const recipients = receipt.deliveries.map((delivery) => delivery.recipient)
-  expect(recipients).toEqual(['a@example.com', 'b@example.com', 'c@xn--bcher-kva.example', 'hidden@example.com'])
+  expect(recipients).toEqual([
+    'a@example.com',
+    'b@example.com',
+    'c@xn--bcher-kva.example',
+    'hidden@example.com',
+  ])
   await flow.work()
   await flow.sink.waitForMessages(4)
   expect(flow.sink.messages.every((message) => message.to.length === 1)).toBe(true)
