@@ -1,8 +1,8 @@
 // One connection, held for one message: it is used once or given back.
-// Here alone a message goes out over a second connection: when the first had been closed before it heard of it.
+// Here alone a message goes to another connection: when a kept one had been closed before it heard of it.
 
 import type { Exchange, Transmission } from '../delivery/delivery.js'
-import type { Wire } from './wire.js'
+import type { Sent, Wire } from './wire.js'
 
 export interface Lease {
   readonly relay: string
@@ -35,15 +35,17 @@ export function createLease(relay: string, wire: Wire, lender: Lender): Lease {
     async transmit(transmission, { abort } = {}) {
       if (used) throw new TypeError('a lease carries one message')
       used = true
-      const carry = async (carrier: Wire) => {
-        const sent = await carrier.send(transmission, abort)
-        lender.giveBack(carrier)
-        return sent
+      let given: Given = { wire }
+      for (;;) {
+        if ('refusal' in given) return given.refusal
+        // Ends with a new connection at the latest: only one that has carried a message can be stale.
+        const sent: Sent | undefined = given.wire.alive
+          ? await given.wire.send(transmission, abort)
+          : undefined
+        lender.giveBack(given.wire)
+        if (sent && !sent.stale) return sent.exchange
+        given = await lender.replace(transmission.signal)
       }
-      const first = wire.alive ? await carry(wire) : undefined
-      if (first && !first.stale) return first.exchange
-      const given = await lender.replace(transmission.signal)
-      return 'wire' in given ? (await carry(given.wire)).exchange : given.refusal
     },
     release() {
       if (used) return

@@ -28,6 +28,8 @@ export interface Pool {
 
 /** A relay that refuses one connection more than are open is not asked for more of them for so long. */
 const NO_MORE_MS = 30_000
+/** The same where one more was open before: the relay may not have noticed yet that its place is free. */
+const REGAIN_MS = 1_000
 
 const closing: Given = { refusal: { kind: 'stopped', answer: 'closing' } }
 
@@ -48,7 +50,8 @@ class RelayPool implements Pool, Lender {
   readonly #hangUp = new AbortController()
   #opening = 0
   #closed = false
-  #failure: { readonly noMoreUntil: number } | undefined
+  /** The last connect that failed, and how many connections the relay allows as far as is known. */
+  #failure: { readonly open: number; readonly noMoreUntil: number } | undefined
   #stopTimer: (() => void) | undefined
 
   constructor(name: string, relay: RelayConfig, clock: Clock, events: PoolEvents) {
@@ -77,7 +80,7 @@ class RelayPool implements Pool, Lender {
     // Its end frees its place.
     if (!wire.alive) return
     if (this.#closed || wire.messages >= this.#relay.maxMessagesPerConnection) wire.quit()
-    else if (!this.#waiting.serve({ wire })) this.#idle.add(wire)
+    else this.#idle.add(wire)
     this.#attend()
   }
 
@@ -103,10 +106,10 @@ class RelayPool implements Pool, Lender {
 
   /** Brings those who wait and what can be had together. Called after whatever changes either. */
   #attend(): void {
-    this.#lendIdle(this.#waiting)
     while (this.#mayOpen()) void this.#openOne()
     // Where no new connection can be had a kept one has to do.
     if (this.#opening === 0) this.#lendIdle(this.#replacing)
+    this.#lendIdle(this.#waiting)
     this.#attendLater()
   }
 
@@ -118,15 +121,12 @@ class RelayPool implements Pool, Lender {
   }
 
   #mayOpen(): boolean {
-    const isWanted = this.#waiters > this.#opening
-    if (this.#closed || !isWanted || this.open >= this.#relay.maxConnections) return false
+    const wanted = this.#replacing.length + Math.max(0, this.#waiting.length - this.#idle.size)
+    if (this.#closed || wanted <= this.#opening || this.open >= this.#relay.maxConnections) return false
     if (this.#failure === undefined) return true
-    // After a failure one at a time, and none for a while where others are open: the relay may allow no more.
-    return this.#opening === 0 && (this.#wires.size === 0 || this.#noMoreMs <= 0)
-  }
-
-  get #waiters(): number {
-    return this.#waiting.length + this.#replacing.length
+    // After a failure one at a time, and for a while no more than were open then: the relay may allow no more.
+    const isPlaceFree = this.#wires.size === 0 || this.#wires.size < this.#failure.open
+    return this.#opening === 0 && (isPlaceFree || this.#noMoreMs <= 0)
   }
 
   get #noMoreMs(): number {
@@ -138,7 +138,8 @@ class RelayPool implements Pool, Lender {
     this.#stopTimer?.()
     this.#stopTimer = undefined
     const ms = this.#noMoreMs
-    if (ms > 0 && this.#waiters > 0) this.#stopTimer = this.#clock.after(ms, () => this.#attend())
+    const isWanted = this.#waiting.length + this.#replacing.length > 0
+    if (ms > 0 && isWanted) this.#stopTimer = this.#clock.after(ms, () => this.#attend())
   }
 
   async #openOne(): Promise<void> {
@@ -146,18 +147,16 @@ class RelayPool implements Pool, Lender {
     this.#opening += 1
     const opened = await openWire(this.#relay, this.#hangUp.signal)
     this.#opening -= 1
-    if ('failure' in opened) {
-      this.#onFailure({ refusal: opened.failure })
-      return
-    }
-    // One that was being opened already when another failed says nothing about room for more.
-    if (this.#failure === failureBefore) this.#failure = undefined
-    this.#admit(opened.wire)
+    if ('failure' in opened) this.#onFailure({ refusal: opened.failure })
+    else this.#admit(opened.wire, this.#failure === failureBefore)
   }
 
   #onFailure(refused: Given): void {
     if (this.#closed) return
-    this.#failure = { noMoreUntil: this.#clock.monotonicMs() + NO_MORE_MS }
+    const open = this.#wires.size
+    const isRegaining = this.#failure !== undefined && open < this.#failure.open
+    const noMoreUntil = this.#clock.monotonicMs() + (isRegaining ? REGAIN_MS : NO_MORE_MS)
+    this.#failure = { open, noMoreUntil }
     // Whoever waits gets one of those that are open, or hears of the last one that fails.
     if (this.open > 0) {
       this.#attend()
@@ -167,8 +166,12 @@ class RelayPool implements Pool, Lender {
     this.#serveAll(refused)
   }
 
-  #admit(wire: Wire): void {
+  #admit(wire: Wire, isBegunSinceFailure: boolean): void {
     this.#wires.add(wire)
+    const open = this.#wires.size
+    // Only one more than were open at the failure says that there is room again.
+    if (this.#failure && open > this.#failure.open)
+      this.#failure = isBegunSinceFailure ? undefined : { ...this.#failure, open }
     this.#events.opened()
     void wire.ended.then(() => this.#onEnd(wire))
     if (!this.#replacing.serve({ wire })) this.giveBack(wire)

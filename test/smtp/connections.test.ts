@@ -39,7 +39,6 @@ test('everybody who waits is served also when the relay goes away in the middle'
 
 test('everybody who waits is served where the relay hangs up after each message', async () => {
   await using relay = await openScriptedRelay({
-    greet: () => (relay.open > 2 ? full : '220 ready'),
     answerBody: (_, { say, socket }) => {
       say('250 taken')
       socket.end()
@@ -100,6 +99,65 @@ test('who waits gets that connection also when all others stay busy', async () =
   expect(await waiting).toMatchObject({ kind: 'accepted' })
   pool.drop()
   expect(await busy).toMatchObject({ kind: 'broken', phase: 'window' })
+})
+
+test('a place that the relay had given is taken again as soon as it is free', async () => {
+  const sessions: Session[] = []
+  await using relay = await openScriptedRelay({
+    greet: (session) => {
+      sessions.push(session)
+      return relay.open > 2 ? full : '220 ready'
+    },
+  })
+  using pool = countedPool(relay.port, { maxConnections: 5 })
+  await sendMany(pool, 20)
+  expect([relay.connections, pool.open]).toEqual([5, 2])
+  sessions[0]?.hangUp()
+  await expect.poll(() => pool.open).toBe(1)
+  await sendMany(pool, 20)
+  expect([relay.connections, pool.open]).toEqual([6, 2])
+})
+
+test('a place that is not free at once is asked for again after a second', async () => {
+  let allowed = 2
+  const sessions: Session[] = []
+  await using relay = await openScriptedRelay({
+    greet: (session) => {
+      sessions.push(session)
+      return relay.open > allowed ? full : '220 ready'
+    },
+  })
+  const clock = forwardClock()
+  using pool = countedPool(relay.port, { maxConnections: 5, idleMs: 3_600_000 }, clock)
+  await sendMany(pool, 20)
+  allowed = 1
+  sessions[0]?.hangUp()
+  await expect.poll(() => pool.open).toBe(1)
+  await sendMany(pool, 20)
+  expect([relay.connections, pool.open]).toEqual([6, 1])
+  allowed = 2
+  clock.forward(1_000)
+  await sendMany(pool, 20)
+  expect(pool.open).toBe(2)
+})
+
+test('a message whose connection was gone does not wait until all others are through', async () => {
+  let allowed = 2
+  await using relay = await openScriptedRelay({
+    greet: () => (relay.open > allowed ? full : '220 ready'),
+    answer: (command, { index, hangUp }) => {
+      if (!command.startsWith('MAIL') || index > 0 || allowed === 2) return undefined
+      hangUp()
+      return ''
+    },
+  })
+  using pool = countedPool(relay.port, { maxConnections: 2 })
+  await sendMany(pool, 2)
+  allowed = 1
+  const before = relay.bodies.length
+  expect(new Set(await sendMany(pool, 30))).toEqual(new Set(['accepted']))
+  const first = relay.bodies.slice(before, before + 10).map((body) => body.split('\r\n')[0])
+  expect(first).toEqual(expect.arrayContaining(['Subject: 0', 'Subject: 1']))
 })
 
 test('once none is open the relay is tried at once, whatever it allowed before', async () => {
