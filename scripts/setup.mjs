@@ -138,10 +138,10 @@ function removeLists() {
   if (ownLists) rmSync(ownLists, { recursive: true, force: true })
 }
 
-function download(wanted, folder) {
+function download(wanted, beside, folder) {
   const downloadWith = (lists) => {
     const names = packagesToUnpack(lists, wanted, folder)
-    if (!names.includes(wanted)) names.push(wanted)
+    for (const name of [wanted, ...beside]) if (!names.includes(name)) names.push(name)
     aptGet(lists, ['download', ...names], folder)
   }
   try {
@@ -180,12 +180,12 @@ function writeLauncher(root, program) {
   return join(ownBin, name)
 }
 
-/** Unpacks a Debian package and its missing libraries, and gives the launcher of `program`. */
-function unpack(wanted, program) {
+/** Unpacks a Debian package, those `beside` it and its missing libraries, and gives the launcher of `program`. */
+function unpack(wanted, program, beside = []) {
   mkdirSync(join(ownFolder, 'debian'), { recursive: true })
   const drafts = mkdtempSync(join(ownFolder, 'debian', '.draft-'))
   try {
-    download(wanted, drafts)
+    download(wanted, beside, drafts)
     const root = join(drafts, 'root')
     const debs = readdirSync(drafts).filter((file) => file.endsWith('.deb'))
     for (const deb of debs) run('dpkg-deb', ['--extract', join(drafts, deb), root])
@@ -206,10 +206,13 @@ const redisAdvice =
   'macOS: `brew install redis`), or set FLUXMAIL_REDIS_URL to one that is running; then run the same command again.'
 
 function unpackRedis() {
+  const own = join(ownBin, 'redis-server')
   try {
-    const server = unpack('redis-server', 'usr/bin/redis-server')
+    // Debian's redis-server is a link into redis-tools, which may be installed and is then not fetched by itself.
+    const server = unpack('redis-server', 'usr/bin/redis-server', ['redis-tools'])
     say(`unpacked ${run(server, ['--version']).trim().split(' sha=')[0]}`)
   } catch (error) {
+    rmSync(own, { force: true })
     throw new SetupError(`${error.message}.\n\n${redisAdvice}`)
   }
 }
