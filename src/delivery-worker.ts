@@ -18,6 +18,7 @@ import {
   checkName,
   createRedis,
   defaultName,
+  defaultRedisUrl,
   type Keys,
   keysOf,
   type Redis,
@@ -33,8 +34,8 @@ import { createLogger, errorFields, type Logger, type LogLevel } from './telemet
 import { createMetrics, type Metrics } from './telemetry/metrics.js'
 
 export interface DeliveryWorkerOptions extends WorkerConfigInput {
-  /** A `redis://` or `rediss://` URL, or ioredis options. */
-  redis: RedisTarget
+  /** A `redis://` or `rediss://` URL, or ioredis options; default `redis://127.0.0.1:6379`. */
+  redis?: RedisTarget | undefined
   /** What our keys in Redis begin with; default `fluxmail`. */
   name?: string | undefined
   /** Default: JSON lines on standard output from `logLevel` on. */
@@ -89,7 +90,14 @@ export class DeliveryWorker {
     if (typeof options !== 'object' || options === null) {
       throw new FluxMailError('invalid_config', 'new DeliveryWorker({ redis, relays }) needs options')
     }
-    const { redis, name = defaultName, logger, logLevel, clock = systemClock, ...config } = options
+    const {
+      redis = defaultRedisUrl,
+      name = defaultName,
+      logger,
+      logLevel,
+      clock = systemClock,
+      ...config
+    } = options
     this.#config = parseConfig(workerSchema, config, 'the configuration of the worker')
     this.#clock = clock
     this.#name = checkName(name)
@@ -164,7 +172,8 @@ export class DeliveryWorker {
     await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
     if (inTime) await this.#forget()
     this.#gone.abort()
-    this.#relays.drop()
+    if (inTime) this.#relays.close()
+    else this.#relays.drop()
     this.#redis.disconnect()
     this.#ledgerRedis.disconnect()
     this.#state = 'closed'

@@ -25,7 +25,7 @@ export const environmentVariables = {
     sets: 'name',
     help: 'what our keys in Redis begin with; `fluxmail` unless set',
   },
-  FLUXMAIL_TYPE: { kind: 'text', sets: 'objectType', help: '`smtp` (unless set) or `outlook`' },
+  FLUXMAIL_TYPE: { kind: 'text', sets: 'objectType', help: '`smtp`, the only kind so far' },
   FLUXMAIL_HOST: { kind: 'text', sets: 'host', help: 'the SMTP relay' },
   FLUXMAIL_PORT: { kind: 'integer', sets: 'port', help: 'its port' },
   FLUXMAIL_USERNAME: { kind: 'text', sets: 'username', help: 'login name' },

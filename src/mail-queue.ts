@@ -5,10 +5,11 @@ import { type BatchContent, bundleBatchContent } from './content/batch-content.j
 import { readFileLimited } from './content/read-file.js'
 import { FluxMailError } from './errors.js'
 import { Email } from './message/email.js'
+import type { AddressInput } from './message/email-parts.js'
 import { Batch, type BatchView } from './queue/batch.js'
 import { type DeliveryRecord, describeJob, isFinished } from './queue/delivery-record.js'
 import { type EnqueueOptions, enqueueEmail, type Receipt } from './queue/enqueue.js'
-import { type BatchOptions, enqueueRows, type Rows } from './queue/enqueue-batch.js'
+import { type BatchOptions, enqueueRows } from './queue/enqueue-batch.js'
 import { createLaneQueues, type LaneQueues } from './queue/lane-queues.js'
 import { parseBatchOptions, parseEnqueueOptions } from './queue/options.js'
 import { entryOf, isDeliveryId, parsePayload } from './queue/payload.js'
@@ -16,6 +17,7 @@ import {
   checkName,
   createRedis,
   defaultName,
+  defaultRedisUrl,
   type Keys,
   keysOf,
   type Redis,
@@ -29,8 +31,8 @@ import { createLedger, type Ledger } from './store/ledger.js'
 import { createReceiptStore, type ReceiptStore } from './store/receipts.js'
 
 export interface MailQueueOptions {
-  /** A `redis://` or `rediss://` URL, or ioredis options. */
-  redis: RedisTarget
+  /** A `redis://` or `rediss://` URL, or ioredis options; default `redis://127.0.0.1:6379`. */
+  redis?: RedisTarget | undefined
   /** What our keys in Redis begin with; default `fluxmail`. Workers must use the same. */
   name?: string | undefined
   /** The lanes that exist; default `transactional` and `bulk`. */
@@ -69,21 +71,32 @@ export class MailQueue {
   readonly #receipts: ReceiptStore
   readonly #lanes: LaneQueues
   readonly #maxAttachmentBytes: number
+  #closed = false
 
   /** @throws FluxMailError `invalid_config` */
   constructor(options: MailQueueOptions) {
     if (typeof options !== 'object' || options === null) {
       throw new FluxMailError('invalid_config', 'new MailQueue({ redis }) needs options')
     }
-    this.#redis = createRedis(options.redis, 'producer')
-    this.#keys = keysOf(checkName(options.name ?? defaultName))
-    this.#clock = options.clock ?? systemClock
+    const {
+      redis = defaultRedisUrl,
+      name = defaultName,
+      lanes,
+      maxAttachmentBytes,
+      clock,
+      ...unknown
+    } = options
+    const [mistake] = Object.keys(unknown)
+    if (mistake !== undefined) throw new FluxMailError('invalid_config', `MailQueue has no option ${mistake}`)
+    this.#redis = createRedis(redis, 'producer')
+    this.#keys = keysOf(checkName(name))
+    this.#clock = clock ?? systemClock
     this.#contents = createContentStore(this.#redis, this.#keys)
     this.#batches = createBatchStore(this.#redis, this.#keys)
     this.#ledger = createLedger(this.#redis, this.#keys)
     this.#receipts = createReceiptStore(this.#redis, this.#keys)
-    this.#lanes = createLaneQueues(this.#redis, this.#keys, options.lanes ?? defaultLaneNames)
-    this.#maxAttachmentBytes = options.maxAttachmentBytes ?? defaultMaxAttachmentBytes
+    this.#lanes = createLaneQueues(this.#redis, this.#keys, lanes ?? defaultLaneNames)
+    this.#maxAttachmentBytes = maxAttachmentBytes ?? defaultMaxAttachmentBytes
   }
 
   /**
@@ -108,7 +121,11 @@ export class MailQueue {
    *
    * @throws FluxMailError `invalid_params`, `template_error`, `css_inline_failed`, `batch_conflict`, `queue_unavailable`
    */
-  async enqueueBatch(rows: Rows, content: BatchContent, options: BatchOptions = {}): Promise<Batch> {
+  async enqueueBatch<R extends { to: AddressInput }>(
+    rows: Iterable<R> | AsyncIterable<R>,
+    content: BatchContent,
+    options: BatchOptions = {},
+  ): Promise<Batch> {
     const checked = parseBatchOptions(options, this.#lanes.lanes)
     const bundle = bundleBatchContent(content, readFileLimited, this.#maxAttachmentBytes)
     const id = await this.#withRedis(() => enqueueRows(this.#context(), rows, bundle, checked))
@@ -161,6 +178,7 @@ export class MailQueue {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await this.#lanes.close()
     this.#redis.disconnect()
   }
@@ -210,6 +228,7 @@ export class MailQueue {
   }
 
   async #withRedis<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new FluxMailError('closed', 'this MailQueue was closed; create another one')
     await ready(this.#redis)
     try {
       return await run()

@@ -83,8 +83,13 @@ export async function ready(redis: Redis): Promise<void> {
   becomingReady.set(redis, waiting)
   await waiting.catch((cause: unknown) => {
     // ioredis says why in an event, and only «Connection is closed.» to who waits.
-    throw unavailable(lastErrors.get(redis) ?? cause)
+    const message = messageOf(lastErrors.get(redis) ?? cause)
+    throw new FluxMailError('queue_unavailable', `Redis at ${placeOf(redis)} cannot be reached: ${message}`)
   })
+}
+
+function placeOf({ options: { host, port, path } }: Redis): string {
+  return path ?? `${host}:${port}`
 }
 
 async function becomesReady(redis: Redis): Promise<void> {

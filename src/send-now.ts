@@ -106,11 +106,12 @@ function sendFailed(result: SendResult, refused: readonly Ended[], signal: Abort
   const reply = reason?.reply
   const why = reply ? [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ') : reason?.message
   const count = result.accepted.length + refused.length
+  const unknown = refused.some(({ outcome }) => outcome.kind === 'unknown')
+  const verb = unknown ? 'may or may not have accepted' : 'did not accept'
   const scope =
     count === 1
-      ? `the relay ${result.relay} did not accept the email`
-      : `${refused.length} of ${count} recipients were not accepted by ${result.relay}`
-  const unknown = refused.some(({ outcome }) => outcome.kind === 'unknown')
+      ? `the relay ${result.relay} ${verb} the email`
+      : `the relay ${result.relay} ${verb} it for ${refused.length} of ${count} recipients`
   const cause = signal.aborted ? signal.reason : undefined
   const aborted = cause === undefined ? '' : ` (${messageOf(cause)})`
   return new FluxMailError('send_failed', `${scope}: ${why}${aborted}`, {

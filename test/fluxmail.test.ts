@@ -57,7 +57,7 @@ test('a message that is refused for some recipients is no success in silence', a
   const { mail } = await open()
   const error = await failure(mail.send(fields(['ada@example.com', 'reject-1@example.com'])))
   expect(error.code).toBe('send_failed')
-  expect(error.message).toContain('1 of 2 recipients')
+  expect(error.message).toContain('for 1 of 2 recipients')
   expect(error.details).toMatchObject({
     accepted: ['ada@example.com'],
     rejected: [{ recipient: 'reject-1@example.com', code: 550, reply: expect.stringContaining('unknown') }],

@@ -10,7 +10,7 @@ const code = (wanted: string) => expect.objectContaining({ name: 'FluxMailError'
 
 test.each([
   ['no options', undefined],
-  ['no redis', {}],
+  ['an unknown option', { nam: 'x' }],
   ['a redis that is no URL', { redis: 'localhost' }],
   ['a keyPrefix', { redis: { keyPrefix: 'x' } }],
   ['an empty name', { redis: 'redis://127.0.0.1', name: '' }],
@@ -97,4 +97,26 @@ test('a configuration file that is not JSON is refused without quoting it', () =
   expect(() => parseConfigFile(text, 'relays.json')).toThrow(FluxMailError)
   expect(() => parseConfigFile(text, 'relays.json')).toThrow(/^relays\.json is not JSON/)
   expect(() => parseConfigFile(text, 'relays.json')).not.toThrow(/hunter2/)
+})
+
+test('a closed queue says that it is closed', async () => {
+  const queue = new MailQueue({ redis: inject('redisUrl'), name: freshName() })
+  await queue.status()
+  await queue.close()
+  await expect(queue.status()).rejects.toEqual(code('closed'))
+  await expect(queue.batch('b').status()).rejects.toEqual(code('closed'))
+})
+
+test('a row without an address says what it has instead', async () => {
+  await using flow = await openMailFlow()
+  const reasons: string[] = []
+  const rows = [{ email: 'a@example.com', name: 'Ada' }] as never
+  await flow.queue.enqueueBatch(rows, content, { onReject: (_row, error) => reasons.push(error.message) })
+  expect(reasons).toEqual(['a row needs `to`, the address of its recipient; this one has email, name'])
+})
+
+test('without Redis the error names where it was looked for, and why it failed', async () => {
+  const queue = new MailQueue({ redis: 'redis://127.0.0.1:1', name: freshName() })
+  await expect(queue.status()).rejects.toThrow('Redis at 127.0.0.1:1 cannot be reached: connect ECONNREFUSED')
+  await queue.close()
 })

@@ -73,6 +73,7 @@ function sayEnvironment(
     ...(name ? { FLUXMAIL_NAME: name } : {}),
     FLUXMAIL_HOST: '127.0.0.1',
     FLUXMAIL_PORT: String(sink.smtpPort),
+    FLUXMAIL_SENDER: env.FLUXMAIL_SENDER || 'dev@example.com',
   }
   const metrics = `http://127.0.0.1:${worker.httpPort}/metrics`
   if (json) {

@@ -6,7 +6,7 @@ import { DeliveryWorker } from '../delivery-worker.js'
 import { type EnvironmentValues, parseEnvironment, pickValues, relayValues } from '../environment.js'
 import { FluxMailError, messageOf } from '../errors.js'
 import { defaultRedisUrl } from '../redis.js'
-import { type LogLevel, logLevels } from '../telemetry/log.js'
+import { createLogger, type LogLevel, logLevels } from '../telemetry/log.js'
 import { openOpsServer } from './http.js'
 
 export interface Role {
@@ -27,20 +27,21 @@ const DEFAULT_DRAIN_MS = 30_000
  */
 export async function openDeliverRole(env: Env = processEnv(), signal?: AbortSignal): Promise<Role> {
   const values = parseEnvironment(env)
+  const config = workerConfigOf(values)
+  const logger = createLogger(logLevelOf(values.logLevel))
   const worker = new DeliveryWorker({
-    ...workerConfigOf(values),
+    ...config,
     redis: values.redis ?? defaultRedisUrl,
-    logLevel: logLevelOf(values.logLevel),
+    logger,
     ...(values.name === undefined ? {} : { name: values.name }),
   })
-  const server = await openOpsServer(
-    worker,
-    values.httpHost ?? DEFAULT_HTTP_HOST,
-    values.httpPort ?? DEFAULT_HTTP_PORT,
-  )
+  const httpHost = values.httpHost ?? DEFAULT_HTTP_HOST
+  const server = await openOpsServer(worker, httpHost, values.httpPort ?? DEFAULT_HTTP_PORT)
   const close = async () => {
+    logger.info({}, 'draining')
     await worker.close({ deadlineMs: values.drainMs ?? DEFAULT_DRAIN_MS })
     await server.close()
+    logger.info({}, 'stopped')
   }
   const stop = () => void close()
   signal?.addEventListener('abort', stop, { once: true })
@@ -52,6 +53,8 @@ export async function openDeliverRole(env: Env = processEnv(), signal?: AbortSig
   } finally {
     signal?.removeEventListener('abort', stop)
   }
+  const relays = Object.keys(config.relays ?? {})
+  logger.info({ relays, http: `http://${httpHost}:${server.port}` }, 'taking deliveries')
   return { httpPort: server.port, close }
 }
 

@@ -8,7 +8,7 @@ import type { BatchStore, Chunk } from '../store/batches.js'
 import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
 import { payloadOf, rowId } from './payload.js'
-import { type ParsedRow, parseRow, type Row } from './row.js'
+import { type ParsedRow, parseRow } from './row.js'
 
 export interface BatchOptions {
   /** Default `bulk`. */
@@ -32,7 +32,8 @@ export interface BatchContext {
 /** Rows that are acknowledged together; the digest of so many is kept for the life of the batch. */
 const CHUNK_ROWS = 250
 
-export type Rows = Iterable<Row> | AsyncIterable<Row>
+/** Rows as the caller has them; each is checked when it is read. */
+export type Rows = Iterable<unknown> | AsyncIterable<unknown>
 
 interface Intake {
   readonly context: BatchContext
@@ -78,8 +79,8 @@ async function openBatch(
   if (answer === 'other') throw conflict(id, 'it has another content or other options')
 }
 
-async function* chunksOf(rows: Rows): AsyncGenerator<Row[]> {
-  let chunk: Row[] = []
+async function* chunksOf(rows: Rows): AsyncGenerator<unknown[]> {
+  let chunk: unknown[] = []
   for await (const row of readAll(rows)) {
     chunk.push(row)
     if (chunk.length < CHUNK_ROWS) continue
@@ -90,7 +91,7 @@ async function* chunksOf(rows: Rows): AsyncGenerator<Row[]> {
 }
 
 /** The rows of the caller; what goes wrong in reading them is told apart from what goes wrong here. */
-async function* readAll(rows: Rows): AsyncGenerator<Row> {
+async function* readAll(rows: Rows): AsyncGenerator<unknown> {
   let count = 0
   const iterator = iteratorOf(rows)
   try {
@@ -117,12 +118,12 @@ function checkIterable(rows: unknown): void {
   )
 }
 
-function iteratorOf(rows: Rows): Iterator<Row> | AsyncIterator<Row> {
+function iteratorOf(rows: Rows): Iterator<unknown> | AsyncIterator<unknown> {
   if (Symbol.asyncIterator in rows) return rows[Symbol.asyncIterator]()
   return rows[Symbol.iterator]()
 }
 
-async function acknowledgeChunk(intake: Intake, rows: readonly Row[], first: number): Promise<void> {
+async function acknowledgeChunk(intake: Intake, rows: readonly unknown[], first: number): Promise<void> {
   const { context, id, lane } = intake
   const parsed: (ParsedRow | undefined)[] = []
   for (const [index, row] of rows.entries()) parsed.push(await readRow(intake, row, first + index))
@@ -142,7 +143,7 @@ async function acknowledgeChunk(intake: Intake, rows: readonly Row[], first: num
   await context.batches.acknowledge(chunk)
 }
 
-async function readRow({ options }: Intake, row: Row, ordinal: number): Promise<ParsedRow | undefined> {
+async function readRow({ options }: Intake, row: unknown, ordinal: number): Promise<ParsedRow | undefined> {
   try {
     return parseRow(row)
   } catch (thrown) {
@@ -161,7 +162,7 @@ function asRowError(thrown: unknown): FluxMailError {
 
 async function report(
   { onReject }: BatchOptions,
-  row: Row,
+  row: unknown,
   error: FluxMailError,
   ordinal: number,
 ): Promise<void> {

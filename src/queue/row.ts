@@ -28,6 +28,7 @@ export function parseRow(row: unknown): ParsedRow {
     throw new FluxMailError('invalid_params', 'a row must be an object { to, ...variables }')
   }
   const { to, ...rest } = row as Row
+  if (to === undefined) throw withoutTo(Object.keys(rest))
   const recipient = parseMailbox(to, 'to')
   const variables = Object.fromEntries(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)))
   const json = jsonOf(variables)
@@ -38,6 +39,11 @@ export function parseRow(row: unknown): ParsedRow {
     )
   }
   return { recipient, variables, canonical: `${recipient.name ?? ''}<${recipient.address}>${json}` }
+}
+
+function withoutTo(fields: readonly string[]): FluxMailError {
+  const has = fields.length > 0 ? `; this one has ${fields.slice(0, 5).join(', ')}` : ''
+  return new FluxMailError('no_email', `a row needs \`to\`, the address of its recipient${has}`)
 }
 
 function jsonOf(variables: Record<string, unknown>): string {

@@ -24,7 +24,12 @@ describe('dev', () => {
     const cwd = await newFolder()
     const first = startCommand(['dev', '--json'], { cwd })
     const { environment, inbox, metrics } = await environmentOf(first)
-    expect(Object.keys(environment)).toEqual(['FLUXMAIL_REDIS_URL', 'FLUXMAIL_HOST', 'FLUXMAIL_PORT'])
+    expect(Object.keys(environment)).toEqual([
+      'FLUXMAIL_REDIS_URL',
+      'FLUXMAIL_HOST',
+      'FLUXMAIL_PORT',
+      'FLUXMAIL_SENDER',
+    ])
     const [csv = '', template = ''] = await writeFiles({
       'a.csv': 'email\nada@example.com\n',
       'a.txt': 'Hello',
