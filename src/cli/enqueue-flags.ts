@@ -9,7 +9,8 @@ import { collect } from './options.js'
 const help = `
 The columns of the CSV are the variables of the templates: {{ name }}. A column
 "First name" is {{ First_name }}. A variable that no column fills is an error.
-Rows that cannot be sent to are reported by their line and stop nothing.
+Rows that cannot be sent to are reported by their line and stop nothing; a CSV
+without any row that can be exits with 1. An address in two rows gets two mails.
 
 Example:
   fluxmail enqueue --csv people.csv --template spring.html --inline-css \\

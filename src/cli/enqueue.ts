@@ -121,12 +121,13 @@ async function finish({ queue, batchId, rejected, options, context }: Finished):
     const status = await batch.status()
     if (options.json) say(context.stdout, JSON.stringify({ ...status, rejected }))
     else sayEnqueued(context, status)
-    return exitCodes.done
+    return status.total > 0 ? exitCodes.done : exitCodes.commandLine
   }
   const status = await watch(batch, context)
   if (options.json) say(context.stdout, JSON.stringify({ ...status, rejected }))
   else for (const line of batchLines({ ...status, rejected }, context)) say(context.stdout, line)
-  return status.pending > 0 ? exitCodes.interrupted : exitCodes.done
+  if (status.pending > 0) return exitCodes.interrupted
+  return status.total > 0 ? exitCodes.done : exitCodes.commandLine
 }
 
 function sayEnqueued({ stdout, env }: Context, { id, lane, total }: BatchStatus): void {

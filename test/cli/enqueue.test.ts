@@ -28,7 +28,7 @@ describe('enqueue', () => {
     const { args } = await given()
     const { exitCode, stdout, stderr } = await run(args)
     expect(exitCode).toBe(0)
-    expect(stdout).toMatch(/^3 deliveries in lane bulk, batch b\w+\n/)
+    expect(stdout).toMatch(/^3 deliveries in lane bulk, batch b[\w-]+\n/)
     expect(stderr).toMatch(
       /2 rows of .*people\.csv cannot be sent to:\n {2}line 3: it has 1 field .*\n {2}line 6: "nobody" has no @\n$/,
     )
@@ -44,6 +44,13 @@ describe('enqueue', () => {
       expect.stringMatching(/^3,.*,broken$/),
       expect.stringMatching(/^6,.*,nobody$/),
     ])
+  })
+
+  test('a CSV without any row that can be sent to exits with 1', async () => {
+    const { args } = await given('email,name\nnobody,Nobody\n')
+    const { exitCode, stdout } = await run(args)
+    expect(exitCode).toBe(1)
+    expect(stdout).toContain('0 deliveries')
   })
 
   test('of many broken rows a person sees ten', async () => {
