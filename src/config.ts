@@ -8,7 +8,8 @@ import { FluxMailError } from './errors.js'
 
 const milliseconds = z.number().int().min(0).max(maxTimerMs)
 const port = z.number().int().min(1).max(65_535)
-const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
+/** What names a relay, a route, a lane or a batch. */
+export const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
 
 const retrySchema = z.strictObject({
   delaysMs: z

@@ -1,6 +1,7 @@
 // MailQueue: the way in. What it has acknowledged is in Redis; a crash of the caller loses nothing of it.
 
 import { type Clock, systemClock } from './clock.js'
+import { defaultLanes } from './config.js'
 import { type BatchContent, bundleBatchContent } from './content/batch-content.js'
 import { readFileLimited } from './content/read-file.js'
 import { FluxMailError } from './errors.js'
@@ -57,7 +58,6 @@ export interface LaneStatus {
   readonly delayed: number
 }
 
-const defaultLaneNames = ['transactional', 'bulk'] as const
 export const defaultMaxAttachmentBytes = 25 * 1024 * 1024
 
 /** Enqueues emails and batches. One instance serves any number of concurrent callers. */
@@ -95,7 +95,7 @@ export class MailQueue {
     this.#batches = createBatchStore(this.#redis, this.#keys)
     this.#ledger = createLedger(this.#redis, this.#keys)
     this.#receipts = createReceiptStore(this.#redis, this.#keys)
-    this.#lanes = createLaneQueues(this.#redis, this.#keys, lanes ?? defaultLaneNames)
+    this.#lanes = createLaneQueues(this.#redis, this.#keys, lanes ?? Object.keys(defaultLanes))
     this.#maxAttachmentBytes = maxAttachmentBytes ?? defaultMaxAttachmentBytes
   }
 

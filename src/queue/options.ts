@@ -1,23 +1,23 @@
 // The options of enqueue and enqueueBatch, checked before anything is stored.
 
 import { z } from 'zod'
+import { name } from '../config.js'
 import { FluxMailError } from '../errors.js'
 import type { EnqueueOptions } from './enqueue.js'
 import type { BatchOptions } from './enqueue-batch.js'
 
-const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
 const instant = z.date('must be a Date')
 
 const shared = {
-  lane: id.optional(),
-  route: id.optional(),
+  lane: name.optional(),
+  route: name.optional(),
   sendAt: instant.optional(),
   expiresAt: instant.optional(),
 }
 const enqueueSchema = z.strictObject({ ...shared, idempotencyKey: z.string().min(1).max(512).optional() })
 const batchSchema = z.strictObject({
   ...shared,
-  batchId: id.optional(),
+  batchId: name.optional(),
   onReject: z
     .custom<BatchOptions['onReject']>((value) => typeof value === 'function', 'must be a function')
     .optional(),

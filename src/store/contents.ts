@@ -1,17 +1,33 @@
 // What Redis keeps of contents: the JSON under its SHA-256, and each file once however many contents use it.
 // A content goes when its last delivery has been sent; a time to live is the net under that.
 
-import type { Content, ContentBundle } from '../content/content.js'
+import type { ContentBundle } from '../content/content.js'
 import { defineScript, type Keys, type Redis } from '../redis.js'
 
 /** What nobody has touched for so long is gone: 30 days. */
 export const contentTtlSeconds = 30 * 24 * 3600
+
+// A longer life, such as that of an email scheduled for next year, stays. (EXPIRE has NX and GT from Redis 7 on only.)
+const liveOnLua = `
+local function live_on(key, ttl)
+  if redis.call('TTL', key) < tonumber(ttl) then redis.call('EXPIRE', key, ttl) end
+end
+`
+
+// KEYS content. ARGV ttl, file key prefix. Renews the lives of a content and of its files.
+const TOUCH = `
+${liveOnLua}
+live_on(KEYS[1], ARGV[1])
+for hash in string.gmatch(redis.call('HGET', KEYS[1], 'files') or '', '%S+') do live_on(ARGV[2] .. hash, ARGV[1]) end
+return 1
+`
 
 // Adds references, and the content itself when it is new. Files must be there already.
 // With a receipt, all of it happens only if none stands under that key, so that a repeated call changes nothing.
 // KEYS content, receipt, lane counts.
 // ARGV json, references, ttl, file key prefix, receipt (or ''), receipt ttl, deliveries accepted, file hashes…
 const PUT = `
+${liveOnLua}
 if ARGV[5] ~= '' then
   local receipt = redis.call('GET', KEYS[2])
   if receipt then return receipt end
@@ -24,11 +40,8 @@ if redis.call('HSETNX', KEYS[1], 'json', ARGV[1]) == 1 then
   redis.call('HSET', KEYS[1], 'files', table.concat(ARGV, ' ', 8))
 end
 redis.call('HINCRBY', KEYS[1], 'refs', ARGV[2])
-local function live_on(key)
-  if redis.call('TTL', key) < tonumber(ARGV[3]) then redis.call('EXPIRE', key, ARGV[3]) end
-end
-live_on(KEYS[1])
-for i = 8, #ARGV do live_on(ARGV[4] .. ARGV[i]) end
+live_on(KEYS[1], ARGV[3])
+for i = 8, #ARGV do live_on(ARGV[4] .. ARGV[i], ARGV[3]) end
 if ARGV[5] ~= '' then
   redis.call('SET', KEYS[2], ARGV[5], 'EX', ARGV[6])
   redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[7])
@@ -75,14 +88,16 @@ export interface ContentStore {
 
 export function createContentStore(redis: Redis, keys: Keys): ContentStore {
   const put = defineScript(redis, 'fluxmailPutContent', 3, PUT)
+  const touch = defineScript(redis, 'fluxmailTouchContent', 1, TOUCH)
   const filePrefix = keys.file('')
 
   async function putFiles(bundle: ContentBundle): Promise<string[]> {
     const files = new Map(bundle.files.map((file) => [file.hash, file.content]))
     for (const [hash, content] of files) {
       const key = keys.file(hash)
-      if ((await redis.exists(key)) === 0) await redis.hset(key, 'bytes', content)
-      await redis.expire(key, contentTtlSeconds, 'NX')
+      if ((await redis.exists(key)) > 0) continue
+      await redis.hset(key, 'bytes', content)
+      await redis.expire(key, contentTtlSeconds)
     }
     return [...files.keys()]
   }
@@ -106,21 +121,11 @@ export function createContentStore(redis: Redis, keys: Keys): ContentStore {
     async get(hash) {
       const json = await redis.hget(keys.content(hash), 'json')
       if (json === null) return undefined
-      await touch(redis, keys, hash, JSON.parse(json))
+      await touch([keys.content(hash)], [contentTtlSeconds, filePrefix])
       return json
     },
     async file(hash) {
       return (await redis.hgetBuffer(keys.file(hash), 'bytes')) ?? undefined
     },
   }
-}
-
-async function touch(redis: Redis, keys: Keys, hash: string, content: Content): Promise<void> {
-  const files = [...(content.attachments ?? []), ...(content.inlineImages ?? [])].map((file) =>
-    keys.file(file.hash),
-  )
-  const pipeline = redis.pipeline()
-  // GT keeps a longer life, such as that of an email scheduled for next year.
-  for (const key of [keys.content(hash), ...files]) pipeline.expire(key, contentTtlSeconds, 'GT')
-  await pipeline.exec()
 }
