@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { type Clock, systemClock } from './clock.js'
 import { parseConfig, type WorkerConfig, type WorkerConfigInput, workerSchema } from './config.js'
+import type { RenderInput } from './content/compile.js'
 import { createCompiledContents } from './content/compiled-contents.js'
 import { runAttempt } from './delivery/attempt.js'
 import type { Attempt, Delivery, Grant, Permission, Ports } from './delivery/delivery.js'
@@ -275,10 +276,8 @@ export class DeliveryWorker {
       beforeRepeat: (error) => this.#beforeRepeat(error),
       render: async (delivery) => {
         const compiled = await contents.get(delivery.contentHash)
-        return {
-          message: compiled.render(this.#renderInput(delivery, compiled.sender.address)),
-          sender: compiled.sender.address,
-        }
+        const { sender } = compiled
+        return { message: compiled.render(this.#renderInput(delivery, sender)), sender }
       },
       permit: (route, signal) => this.#permit(route, signal),
       cutOff: this.#cut.signal,
@@ -325,12 +324,14 @@ export class DeliveryWorker {
   }
 
   /** The Message-ID follows from the delivery, so that every attempt at it carries the same one. */
-  #renderInput(delivery: Delivery, sender: string) {
-    const unique = createHash('sha256').update(`${this.#name} ${delivery.id}`).digest('hex').slice(0, 32)
+  #renderInput(delivery: Delivery, sender: string): RenderInput {
     return {
       to: delivery.recipient,
       variables: delivery.variables,
-      messageId: createMessageId(unique, domainOf(sender)),
+      messageId: () => {
+        const unique = createHash('sha256').update(`${this.#name} ${delivery.id}`).digest('hex').slice(0, 32)
+        return createMessageId(unique, domainOf(sender))
+      },
       date: new Date(this.#clock.now()),
     }
   }

@@ -266,8 +266,12 @@ function render(parts: EmailParts): Buffer {
   const { content, files } = bundleEmail(parts)
   const bytesOf = new Map(files.map((file) => [file.hash, file.content]))
   const compiled = compileContent(content, (hash) => bytesOf.get(hash) ?? Buffer.alloc(0))
-  return compiled.render({ to: parts.sender, variables: {}, messageId: parts.messageId, date: parts.date })
-    .bytes
+  return compiled.render({
+    to: parts.sender,
+    variables: {},
+    messageId: () => parts.messageId,
+    date: parts.date,
+  }).bytes
 }
 
 function dryRunOf(email: Email, relay: string): SendResult {

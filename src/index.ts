@@ -19,6 +19,12 @@ export type { AttachmentInput, InlineImageInput } from './message/attachment.js'
 export type { EmailFields, RejectedRecipient, SendOptions, SendResult } from './message/email.js'
 export { Email } from './message/email.js'
 export type { AddressInput, EmailParts, Header, Mailbox, Priority } from './message/email-parts.js'
+export {
+  createRawMessage,
+  RawMessage,
+  type RawMessageContext,
+  type RawMessageFields,
+} from './message/raw-message.js'
 export type { Batch, BatchError, BatchResult, BatchStatus, FollowOptions } from './queue/batch.js'
 export type { DeliveryRecord, DeliveryState } from './queue/delivery-record.js'
 export type { EnqueueOptions, Receipt } from './queue/enqueue.js'

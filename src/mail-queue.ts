@@ -7,6 +7,7 @@ import { readFileLimited } from './content/read-file.js'
 import { FluxMailError } from './errors.js'
 import { Email } from './message/email.js'
 import type { AddressInput } from './message/email-parts.js'
+import { RawMessage } from './message/raw-message.js'
 import { Batch, type BatchView } from './queue/batch.js'
 import { type DeliveryRecord, describeJob, isFinished } from './queue/delivery-record.js'
 import { type EnqueueOptions, enqueueEmail, type Receipt } from './queue/enqueue.js'
@@ -100,15 +101,15 @@ export class MailQueue {
   }
 
   /**
-   * Enqueues one email: a delivery for each address of To, Cc and Bcc.
+   * Enqueues one email: a delivery for each address of To, Cc and Bcc, or of the envelope of a raw message.
    *
    * @throws FluxMailError `invalid_params`, `idempotency_conflict`, `outlook_no_async`, `queue_unavailable`
    */
-  async enqueue(email: Email, options: EnqueueOptions = {}): Promise<Receipt> {
-    if (!(email instanceof Email)) {
+  async enqueue(email: Email | RawMessage, options: EnqueueOptions = {}): Promise<Receipt> {
+    if (!(email instanceof Email || email instanceof RawMessage)) {
       throw new FluxMailError(
         'invalid_params',
-        'enqueue takes what mail.create(…) returns; for rows there is enqueueBatch',
+        'enqueue takes what mail.create(…) or createRawMessage(…) returns; for rows there is enqueueBatch',
       )
     }
     const checked = parseEnqueueOptions(options, this.#lanes.lanes)

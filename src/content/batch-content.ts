@@ -71,7 +71,7 @@ export function bundleBatchContent(
   input: unknown,
   readFile: ReadFile,
   maxAttachmentBytes: number,
-): ContentBundle {
+): ContentBundle<TemplateContent> {
   const fields = readKnownFields(input, { path: 'content', known: fieldNames, alias })
   const source = createFileSource(readFile, maxAttachmentBytes)
   const attachments = parseAttachments(fields.attachments, source)

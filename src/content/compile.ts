@@ -1,10 +1,11 @@
 // A content made ready once: what is left for each recipient is to render strings and fill them in.
 
 import type { Mailbox, Priority } from '../message/email-parts.js'
-import type { Content, LiteralContent } from './content.js'
+import { dateText } from '../message/header-text.js'
+import type { ComposedContent, Content, LiteralContent, RawContent } from './content.js'
 import { hashContent } from './content-hash.js'
 import { type ContentParts, compileParts } from './content-parts.js'
-import { dateText, mailboxHeader, textHeader, wordHeader } from './header-line.js'
+import { mailboxHeader, textHeader, wordHeader } from './header-line.js'
 import { createSkeleton, type Skeleton } from './mime.js'
 
 export { parseContent } from './parse-content.js'
@@ -13,19 +14,24 @@ export { parseContent } from './parse-content.js'
 export interface RenderInput {
   readonly to: Mailbox
   readonly variables: Readonly<Record<string, unknown>>
-  /** With angle brackets. */
-  readonly messageId: string
+  /** Makes the Message-ID, with angle brackets; asked for once at most. */
+  readonly messageId: () => string
   readonly date: Date
 }
 
 export interface RenderedMessage {
-  /** The whole message, lines ended by CRLF. Literal contents share it, so nobody may write to it. */
+  /** The whole message, lines ended by CRLF. All but templates share it, so nobody may write to it. */
   readonly bytes: Buffer
   readonly messageId: string
+  /** Whether its body has bytes over 127, which needs 8BITMIME (RFC 6152); ours never has. */
+  readonly eightBit?: boolean
+  /** Whether its header has them, which needs SMTPUTF8 (RFC 6531). */
+  readonly smtpUtf8?: boolean
 }
 
 export interface CompiledContent {
-  readonly sender: Mailbox
+  /** MAIL FROM; `''` is the null reverse-path. */
+  readonly sender: string
   /** Throws `template_error`, `invalid_header`, `invalid_params` or `invalid_email` for this recipient alone. */
   render(input: RenderInput): RenderedMessage
 }
@@ -35,6 +41,16 @@ export interface CompiledContent {
  * Throws `template_error` or `css_inline_failed`, which hold for every recipient.
  */
 export function compileContent(content: Content, fileOf: (hash: string) => Buffer): CompiledContent {
+  return content.kind === 'raw' ? raw(content, fileOf) : composed(content, fileOf)
+}
+
+function raw(content: RawContent, fileOf: (hash: string) => Buffer): CompiledContent {
+  const { sender, messageId, message, eightBit = false, smtpUtf8 = false } = content
+  const rendered = { bytes: fileOf(message.hash), messageId, eightBit, smtpUtf8 }
+  return { sender, render: () => rendered }
+}
+
+function composed(content: ComposedContent, fileOf: (hash: string) => Buffer): CompiledContent {
   const parts = compileParts(content)
   const skeleton = createSkeleton(
     {
@@ -49,8 +65,8 @@ export function compileContent(content: Content, fileOf: (hash: string) => Buffe
   if (content.kind === 'literal') return literal(content, parts, skeleton)
   const shared = sharedHeaders(content)
   return {
-    sender: content.sender,
-    render: (input) => ({ bytes: compose(input, shared, parts, skeleton), messageId: input.messageId }),
+    sender: content.sender.address,
+    render: (input) => compose(input, shared, parts, skeleton),
   }
 }
 
@@ -58,7 +74,7 @@ function literal(content: LiteralContent, parts: ContentParts, skeleton: Skeleto
   const { sender, messageId } = content
   let rendered: RenderedMessage | undefined
   return {
-    sender,
+    sender: sender.address,
     render: () => {
       rendered ??= { bytes: composeLiteral(content, parts, skeleton), messageId }
       return rendered
@@ -72,9 +88,15 @@ interface Addressing {
   readonly date: Date
 }
 
-function compose(input: RenderInput, shared: string, parts: ContentParts, skeleton: Skeleton): Buffer {
-  const { to, messageId, date, variables } = input
-  return filled({ to: [to], messageId, date }, shared, parts, skeleton, variables)
+function compose(
+  input: RenderInput,
+  shared: string,
+  parts: ContentParts,
+  skeleton: Skeleton,
+): RenderedMessage {
+  const { to, date, variables } = input
+  const messageId = input.messageId()
+  return { bytes: filled({ to: [to], messageId, date }, shared, parts, skeleton, variables), messageId }
 }
 
 function composeLiteral(content: LiteralContent, parts: ContentParts, skeleton: Skeleton): Buffer {
@@ -102,7 +124,7 @@ function ownHeaders({ to, messageId, date }: Addressing): string {
   return `Date: ${dateText(date)}\r\n${wordHeader('Message-ID', [messageId])}${toHeader}`
 }
 
-function sharedHeaders(content: Content): string {
+function sharedHeaders(content: ComposedContent): string {
   const replyTo = content.replyTo.length > 0 ? mailboxHeader('Reply-To', content.replyTo) : ''
   return mailboxHeader('From', [content.sender]) + replyTo
 }

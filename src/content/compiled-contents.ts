@@ -86,7 +86,8 @@ async function loadContent(
 }
 
 async function loadFiles(source: ContentSource, content: Content): Promise<Map<string, Buffer>> {
-  const hashes = new Set([...content.attachments, ...content.inlineImages].map((file) => file.hash))
+  const refs = content.kind === 'raw' ? [content.message] : [...content.attachments, ...content.inlineImages]
+  const hashes = new Set(refs.map((file) => file.hash))
   const files = new Map<string, Buffer>()
   for (const hash of hashes) {
     const bytes = await source.file(hash)

@@ -3,7 +3,7 @@
 
 import { FluxMailError } from '../errors.js'
 import { parseHeaderValue, parseSubject, parseUnsubscribeUrl } from '../message/header.js'
-import type { Content, TemplateContent } from './content.js'
+import type { ComposedContent, LiteralContent, TemplateContent } from './content.js'
 import { inlineCss } from './inline-css.js'
 import { compileTemplate } from './template.js'
 import { errorAt } from './template-error.js'
@@ -23,11 +23,11 @@ export interface ContentParts {
 }
 
 /** Compiles the strings of a content. Throws `template_error` or `css_inline_failed`. */
-export function compileParts(content: Content): ContentParts {
+export function compileParts(content: ComposedContent): ContentParts {
   return content.kind === 'literal' ? literalParts(content) : templateParts(content)
 }
 
-function literalParts(content: Content): ContentParts {
+function literalParts(content: LiteralContent): ContentParts {
   const { html, text, unsubscribeUrl } = content
   const inlined = html !== undefined && content.inlineCss ? inlineCss(html, 'literal') : html
   const plain = text ?? (html === undefined ? '' : textOfHtml(html))

@@ -1,7 +1,7 @@
 // Content: what all recipients of an email or a batch share, as JSON that Redis keeps under its SHA-256.
-// Files stand in it by hash only; it never holds a path, a URL to open, or a secret.
+// Files, and messages composed elsewhere, stand in it by hash only; it never holds a path, a URL to open, or a secret.
 
-import type { FilePart, Header, InlineImagePart, Mailbox, Priority } from '../message/email-parts.js'
+import type { Header, Mailbox, Priority } from '../message/email-parts.js'
 
 /** A file by its hash; the bytes are stored beside the content. */
 export interface FileRef {
@@ -52,12 +52,29 @@ export interface TemplateContent extends ContentBase {
   readonly strict?: boolean
 }
 
-export type Content = LiteralContent | TemplateContent
+/** What we make a message of. */
+export type ComposedContent = LiteralContent | TemplateContent
+
+/** A message that was composed elsewhere: its bytes are a file, and all its recipients get the same. */
+export interface RawContent {
+  readonly v: 1
+  readonly kind: 'raw'
+  /** MAIL FROM; `''` is the null reverse-path. */
+  readonly sender: string
+  readonly messageId: string
+  readonly subject: string
+  readonly message: { readonly hash: string; readonly size: number }
+  /** What the relay must announce to get it: 8BITMIME, SMTPUTF8. */
+  readonly eightBit?: true
+  readonly smtpUtf8?: true
+}
+
+export type Content = ComposedContent | RawContent
 
 /** A content with its identity and the bytes of its files. */
-export interface ContentBundle {
-  readonly content: Content
+export interface ContentBundle<C extends Content = Content> {
+  readonly content: C
   /** SHA-256 in hex of the canonical JSON of `content`. */
   readonly hash: string
-  readonly files: readonly (FilePart | InlineImagePart)[]
+  readonly files: readonly { readonly hash: string; readonly content: Buffer }[]
 }

@@ -91,11 +91,6 @@ function invalidHeader(name: string, reason: string): FluxMailError {
   return new FluxMailError('invalid_header', `the header ${name}: ${reason}`, { details: { header: name } })
 }
 
-/** A date as RFC 5322, 3.3 writes it, in UTC. */
-export function dateText(date: Date): string {
-  return date.toUTCString().replace('GMT', '+0000')
-}
-
 /** `; name="value"`, or its extended form (RFC 2231) for what quotes cannot carry everywhere. */
 export function parameter(name: string, value: string): string {
   if (isSimpleParameter(value)) return `;\r\n ${name}="${value}"`

@@ -54,7 +54,19 @@ const template = z.object({
   strict: z.boolean().optional(),
 })
 
-const schema = z.discriminatedUnion('kind', [literal, template])
+const raw = z.object({
+  v: z.literal(1),
+  kind: z.literal('raw'),
+  // Empty is the null reverse-path.
+  sender: z.union([z.literal(''), line.includes('@')]),
+  messageId: line,
+  subject: line,
+  message: z.object({ hash, size: z.int().min(0) }),
+  eightBit: z.literal(true).optional(),
+  smtpUtf8: z.literal(true).optional(),
+})
+
+const schema = z.discriminatedUnion('kind', [literal, template, raw])
 
 /** Throws FluxMailError `invalid_payload` that lists what is wrong. */
 export function parseContent(value: unknown): Content {

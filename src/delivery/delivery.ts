@@ -45,6 +45,10 @@ export interface Transmission {
   readonly from: string
   readonly to: string
   readonly bytes: Buffer
+  /** Whether the body has bytes over 127: then the relay must announce 8BITMIME (RFC 6152). */
+  readonly eightBit?: boolean
+  /** Whether the header has them: then the relay must announce SMTPUTF8 (RFC 6531). */
+  readonly smtpUtf8?: boolean
   readonly signal: AbortSignal
   /** Called once the relay waits for the body; anything but `ok` means that no byte of it may go out. */
   readonly beforeBody: () => Promise<LeaveAnswer>

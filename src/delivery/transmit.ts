@@ -15,6 +15,8 @@ export async function transmit(attempt: Attempt): Promise<Attempt> {
     from: sender,
     to: delivery.recipient.address,
     bytes: message.bytes,
+    eightBit: message.eightBit ?? false,
+    smtpUtf8: message.smtpUtf8 ?? false,
     signal,
     beforeBody: () => askLeave(attempt),
   })

@@ -61,6 +61,15 @@ export function domainOf(address: string): string {
   return address.slice(address.lastIndexOf('@') + 1)
 }
 
+/** Each address once, in the order in which they came first; frozen. */
+export function uniqueMailboxes(mailboxes: readonly Mailbox[]): readonly Mailbox[] {
+  const byAddress = new Map<string, Mailbox>()
+  for (const mailbox of mailboxes) {
+    if (!byAddress.has(mailbox.address)) byAddress.set(mailbox.address, mailbox)
+  }
+  return Object.freeze([...byAddress.values()])
+}
+
 /** The mailbox as people read it: `Ada <ada@example.com>`, the name quoted where it must be. Not encoded for a header. */
 export function formatMailbox(mailbox: Mailbox): string {
   const { name, address } = mailbox

@@ -1,6 +1,7 @@
 // The email that `create()` gives: checked, frozen, and able to be sent, previewed or turned into bytes.
 // It does no I/O: what it can do is given to it by who creates it.
 
+import { uniqueMailboxes } from './address.js'
 import type { EmailParts, Mailbox } from './email-parts.js'
 
 export type { ReadFile } from './attachment.js'
@@ -72,12 +73,4 @@ export class Email {
   toMime(): Buffer {
     return this.#actions.toMime(this)
   }
-}
-
-function uniqueMailboxes(mailboxes: readonly Mailbox[]): readonly Mailbox[] {
-  const byAddress = new Map<string, Mailbox>()
-  for (const mailbox of mailboxes) {
-    if (!byAddress.has(mailbox.address)) byAddress.set(mailbox.address, mailbox)
-  }
-  return Object.freeze([...byAddress.values()])
 }

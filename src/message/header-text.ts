@@ -29,6 +29,11 @@ export function parseHeaderText(input: unknown, field: string, code: ErrorCode =
   )
 }
 
+/** A date as RFC 5322, 3.3 writes it, in UTC. */
+export function dateText(date: Date): string {
+  return date.toUTCString().replace('GMT', '+0000')
+}
+
 function nameOf(text: string, at: number): string {
   const codePoint = text.codePointAt(at) ?? 0
   const name = names[String.fromCodePoint(codePoint)]

@@ -2,10 +2,12 @@
 // With an idempotency key, script and deterministic ids make a repeat of any step safe.
 
 import { createHash, randomBytes } from 'node:crypto'
-import type { ContentBundle } from '../content/content.js'
+import type { Content, ContentBundle } from '../content/content.js'
 import { bundleEmail } from '../content/email-content.js'
+import { bundleRaw } from '../content/raw-content.js'
 import { FluxMailError } from '../errors.js'
 import type { Email } from '../message/email.js'
+import { RawMessage } from '../message/raw-message.js'
 import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
 import { type ReceiptStore, receiptTtlSeconds, unkeyedReceiptTtlSeconds } from '../store/receipts.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
@@ -52,10 +54,10 @@ interface StandingReceipt {
 
 export async function enqueueEmail(
   context: EnqueueContext,
-  email: Email,
+  email: Email | RawMessage,
   options: EnqueueOptions,
 ): Promise<Receipt> {
-  const bundle = bundleEmail(email.parts)
+  const bundle = email instanceof RawMessage ? bundleRaw(email) : bundleEmail(email.parts)
   const emailId = `e${randomBytes(12).toString('base64url')}`
   const fresh: StandingReceipt = {
     fingerprint: fingerprintOf(bundle, email, options),
@@ -95,7 +97,7 @@ async function claimReceipt(
 
 async function addJobs(
   { lanes, receipts, now }: EnqueueContext,
-  email: Email,
+  email: Email | RawMessage,
   receipt: StandingReceipt,
   { lane = defaultLane, route, sendAt, expiresAt, idempotencyKey }: EnqueueOptions,
 ): Promise<void> {
@@ -114,12 +116,20 @@ async function addJobs(
   }
 }
 
-/** What the caller gave, without the Message-ID and the Date that were made for it. */
-function fingerprintOf(bundle: ContentBundle, email: Email, options: EnqueueOptions): string {
-  const { messageId: _messageId, date: _date, ...given } = { messageId: '', date: '', ...bundle.content }
+/** What tells one email from another under the same key. */
+function fingerprintOf(bundle: ContentBundle, email: Email | RawMessage, options: EnqueueOptions): string {
+  const given = givenPart(bundle.content)
   const bcc = email.recipients.map(({ address }) => address)
   const { lane = defaultLane, route = '', sendAt, expiresAt } = options
   return digest(JSON.stringify([given, bcc, lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]))
+}
+
+/** What the caller gave, without the Message-ID and the Date that were made for it. */
+function givenPart(content: Content): object {
+  // Composed again, the same message has other bytes: boundaries, dates and ids differ.
+  if (content.kind === 'raw') return { sender: content.sender, subject: content.subject }
+  const { messageId: _messageId, date: _date, ...given } = { messageId: '', date: '', ...content }
+  return given
 }
 
 function digest(text: string): string {

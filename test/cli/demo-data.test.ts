@@ -98,7 +98,7 @@ describe('the newsletter', () => {
     const input = {
       to: parseMailbox(to, 'to'),
       variables,
-      messageId: '<1@garden.example>',
+      messageId: () => '<1@garden.example>',
       date: new Date(0),
     }
     return simpleParser(compiled.render(input).bytes)

@@ -13,7 +13,7 @@ const png = Buffer.from('89504e470d0a1a0a', 'hex')
 const input = {
   to: { name: 'Ada', address: 'ada@example.com' },
   variables: { name: 'Ada', id: 'a b' },
-  messageId: '<1@example.com>',
+  messageId: () => '<1@example.com>',
   date: new Date('2026-11-02T03:04:05Z'),
 }
 

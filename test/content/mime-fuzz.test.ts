@@ -19,7 +19,7 @@ const context = {
 const someone = {
   to: { address: 'ada@example.com' },
   variables: {},
-  messageId: '<1@example.com>',
+  messageId: () => '<1@example.com>',
   date: new Date(0),
 }
 
