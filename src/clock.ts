@@ -2,6 +2,7 @@
 // Nothing else in src may touch Date.now, Math.random or a timer.
 
 import { setTimeout as delay } from 'node:timers/promises'
+import { FluxMailError, guarded } from './errors.js'
 
 export interface Clock {
   /** Wall clock, in milliseconds since 1970. */
@@ -45,4 +46,16 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer)
   },
   random: () => Math.random(),
+}
+
+const clockMethods = ['now', 'monotonicMs', 'sleep', 'every', 'after', 'random'] as const
+
+/** The system's clock unless another is given; throws `invalid_config` for what is none. */
+export function parseClock(given: Clock | undefined): Clock {
+  if (given === undefined) return systemClock
+  return guarded('invalid_config', 'clock', () => {
+    const missing = clockMethods.find((method) => typeof given?.[method] !== 'function')
+    if (missing === undefined) return given
+    throw new FluxMailError('invalid_config', `clock: it has no function ${missing}; leave it out`)
+  })
 }

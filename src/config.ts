@@ -4,7 +4,9 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { maxTimerMs } from './clock.js'
-import { FluxMailError } from './errors.js'
+import { type ErrorCode, FluxMailError, guarded } from './errors.js'
+import { dkimSchema } from './smtp/dkim-options.js'
+import { oauth2Schema } from './smtp/oauth2-options.js'
 
 const milliseconds = z.number().int().min(0).max(maxTimerMs)
 const port = z.number().int().min(1).max(65_535)
@@ -59,6 +61,7 @@ export const relaySchema = z
       .meta({ description: "the domain of EHLO; this machine's name unless given" }),
     username: z.string().min(1).optional().meta({ description: 'login name; with `password` or not at all' }),
     password: z.string().min(1).optional().meta({ description: 'login password' }),
+    auth: oauth2Schema.optional(),
     useTls: z.boolean().default(false).meta({ description: 'STARTTLS required: no upgrade, no mail' }),
     useSsl: z.boolean().default(false).meta({ description: 'TLS from the first byte' }),
     tls: z.record(z.string(), z.unknown()).optional().meta({
@@ -93,6 +96,7 @@ export const relaySchema = z
       .min(1)
       .default(8_000)
       .meta({ description: 'a connection unused for so long is closed' }),
+    dkim: dkimSchema.optional(),
   })
   .superRefine((relay, context) => {
     for (const problem of relayProblems(relay)) context.addIssue({ code: 'custom', ...problem })
@@ -112,6 +116,7 @@ interface RelayShape {
   host: string
   username?: string | undefined
   password?: string | undefined
+  auth?: unknown
   useTls: boolean
   useSsl: boolean
   allowPlaintextAuth: boolean
@@ -132,9 +137,12 @@ function relayProblems(relay: RelayShape): Problem[] {
       'username and password go together: give both or neither',
     )
   }
+  const login = relay.auth === undefined ? 'username' : 'auth'
+  if (relay.auth !== undefined && (relay.username !== undefined || relay.password !== undefined))
+    add('auth', 'cannot go with username and password: give one or the other')
   const plain = !relay.useTls && !relay.useSsl && !relay.allowPlaintextAuth
-  if (relay.username !== undefined && plain && !isLoopback(host)) {
-    add('username', 'would be sent without TLS; set useTls or useSsl, or allowPlaintextAuth if that is meant')
+  if (relay[login] !== undefined && plain && !isLoopback(host)) {
+    add(login, 'would be sent without TLS; set useTls or useSsl, or allowPlaintextAuth if that is meant')
   }
   return problems
 }
@@ -210,11 +218,26 @@ export type WorkerConfigInput = z.input<typeof workerSchema>
 
 /** Checks `input` against `schema`; throws `invalid_config` with one line for each thing that is wrong. */
 export function parseConfig<S extends z.ZodType>(schema: S, input: unknown, where: string): z.output<S> {
-  const parsed = schema.safeParse(input)
-  if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || where}: ${issue.message}`)
+  const read = readWith(schema, input, { code: 'invalid_config', where })
+  if ('data' in read) return read.data
+  const { problems } = read
   throw new FluxMailError('invalid_config', `${where} is wrong:\n  ${problems.join('\n  ')}`, {
     details: { problems },
+  })
+}
+
+/** What `schema` makes of `input`, or what is wrong with it. Throws `code` where `input` cannot be looked at. */
+export function readWith<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  { code, where }: { code: ErrorCode; where: string },
+): { data: z.output<S> } | { problems: string[] } {
+  return guarded(code, where, () => {
+    const parsed = schema.safeParse(input)
+    if (parsed.success) return { data: parsed.data }
+    return {
+      problems: parsed.error.issues.map((issue) => `${issue.path.join('.') || where}: ${issue.message}`),
+    }
   })
 }
 

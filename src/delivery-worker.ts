@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { type Clock, systemClock } from './clock.js'
+import { type Clock, parseClock } from './clock.js'
 import { parseConfig, type WorkerConfig, type WorkerConfigInput, workerSchema } from './config.js'
 import type { RenderInput } from './content/compile.js'
 import { createCompiledContents } from './content/compiled-contents.js'
@@ -10,7 +10,7 @@ import { runAttempt } from './delivery/attempt.js'
 import type { Attempt, Delivery, Grant, Permission, Ports } from './delivery/delivery.js'
 import type { Outcome } from './delivery/outcome.js'
 import { createPace, type Pace } from './delivery/permit.js'
-import { FluxMailError, messageOf } from './errors.js'
+import { FluxMailError, guarded, messageOf } from './errors.js'
 import { domainOf } from './message/address.js'
 import { createMessageId } from './message/message-id.js'
 import { type Consumer, createConsumer } from './queue/consume.js'
@@ -31,7 +31,7 @@ import { type BatchStore, createBatchStore } from './store/batches.js'
 import { createContentStore } from './store/contents.js'
 import { createLedger, type Ledger } from './store/ledger.js'
 import { reportAttempt } from './telemetry/delivery-report.js'
-import { createLogger, errorFields, type Logger, type LogLevel } from './telemetry/log.js'
+import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
 import { createMetrics, type Metrics } from './telemetry/metrics.js'
 
 export interface DeliveryWorkerOptions extends WorkerConfigInput {
@@ -96,13 +96,14 @@ export class DeliveryWorker {
       name = defaultName,
       logger,
       logLevel,
-      clock = systemClock,
+      clock: givenClock,
       ...config
-    } = options
+    } = guarded('invalid_config', 'the options of DeliveryWorker', () => ({ ...options }))
+    const clock = parseClock(givenClock)
     this.#config = parseConfig(workerSchema, config, 'the configuration of the worker')
     this.#clock = clock
     this.#name = checkName(name)
-    this.#logger = logger ?? createLogger(logLevel)
+    this.#logger = logger === undefined ? createLogger(logLevel) : parseLogger(logger)
     this.#keys = keysOf(name)
     this.#redis = createRedis(redis, 'worker', (error) => this.#onRedisError(error))
     this.#ledgerRedis = createRedis(redis, 'ledger', (error) => this.#onRedisError(error))

@@ -1,8 +1,8 @@
 // The environment variables: one table from which they are parsed and the README's table is written.
 // A value that cannot be read is refused with its name and what would be right; a secret is never quoted.
 
-import type { Env } from './config.js'
-import { FluxMailError } from './errors.js'
+import type { Env, RelayOptions } from './config.js'
+import { FluxMailError, guarded } from './errors.js'
 
 type Kind = 'text' | 'secret' | 'integer' | 'number' | 'seconds' | 'boolean'
 
@@ -25,7 +25,11 @@ export const environmentVariables = {
     sets: 'name',
     help: 'what our keys in Redis begin with; `fluxmail` unless set',
   },
-  FLUXMAIL_TYPE: { kind: 'text', sets: 'objectType', help: '`smtp`, the only kind so far' },
+  FLUXMAIL_TYPE: {
+    kind: 'text',
+    sets: 'objectType',
+    help: '`smtp` (unless set) or `outlook`, which reads no variable of a relay',
+  },
   FLUXMAIL_HOST: { kind: 'text', sets: 'host', help: 'the SMTP relay' },
   FLUXMAIL_PORT: { kind: 'integer', sets: 'port', help: 'its port' },
   FLUXMAIL_USERNAME: { kind: 'text', sets: 'username', help: 'login name' },
@@ -55,6 +59,36 @@ export const environmentVariables = {
     sets: 'concurrency',
     help: 'deliveries at once in one worker, for each lane',
   },
+  FLUXMAIL_DKIM_DOMAIN: { kind: 'text', sets: 'dkimDomain', help: 'the domain that signs every message' },
+  FLUXMAIL_DKIM_SELECTOR: { kind: 'text', sets: 'dkimSelector', help: 'the name of its key in DNS' },
+  FLUXMAIL_DKIM_KEY: {
+    kind: 'secret',
+    sets: 'dkimKey',
+    help: 'the private key in PEM; a line end may be written as `\\n`',
+  },
+  FLUXMAIL_DKIM_KEY_FILE: { kind: 'text', sets: 'dkimKeyFile', help: 'a file that holds it' },
+  FLUXMAIL_OAUTH2_USER: {
+    kind: 'text',
+    sets: 'oauth2User',
+    help: 'the mailbox to log in as with OAuth2, in place of username and password',
+  },
+  FLUXMAIL_OAUTH2_CLIENT_ID: { kind: 'text', sets: 'oauth2ClientId', help: "the app's id" },
+  FLUXMAIL_OAUTH2_CLIENT_SECRET: { kind: 'secret', sets: 'oauth2ClientSecret', help: "the app's secret" },
+  FLUXMAIL_OAUTH2_REFRESH_TOKEN: {
+    kind: 'secret',
+    sets: 'oauth2RefreshToken',
+    help: 'what access tokens are had for',
+  },
+  FLUXMAIL_OAUTH2_ACCESS_TOKEN: { kind: 'secret', sets: 'oauth2AccessToken', help: 'a token to begin with' },
+  FLUXMAIL_OAUTH2_URL: { kind: 'text', sets: 'oauth2Url', help: "the token endpoint; Google's unless set" },
+  FLUXMAIL_OAUTH2_SCOPE: { kind: 'text', sets: 'oauth2Scope', help: 'what is asked for' },
+  FLUXMAIL_OAUTH2_SERVICE_CLIENT: {
+    kind: 'text',
+    sets: 'oauth2ServiceClient',
+    help: 'the id of a service account (Google), with its key',
+  },
+  FLUXMAIL_OAUTH2_KEY: { kind: 'secret', sets: 'oauth2Key', help: 'its RSA key in PEM' },
+  FLUXMAIL_OAUTH2_KEY_FILE: { kind: 'text', sets: 'oauth2KeyFile', help: 'a file that holds it' },
   FLUXMAIL_CONFIG: {
     kind: 'text',
     sets: 'config',
@@ -68,12 +102,74 @@ export const environmentVariables = {
   FLUXMAIL_HTTP_PORT: {
     kind: 'integer',
     sets: 'httpPort',
-    help: "the worker's HTTP port; 9464 unless set, 0 for any free one",
+    help: "the worker's HTTP port; 9464 unless set (9465 for the ingress), 0 for any free one",
   },
   FLUXMAIL_DRAIN_SECONDS: {
     kind: 'seconds',
     sets: 'drainMs',
     help: 'how long a stopping worker waits for what is on the wire; 30 unless set',
+  },
+  FLUXMAIL_INGRESS_HOST: {
+    kind: 'text',
+    sets: 'ingressHost',
+    help: 'where SMTP submission listens; `127.0.0.1` unless set, anything but loopback needs TLS and users',
+  },
+  FLUXMAIL_INGRESS_PORT: {
+    kind: 'text',
+    sets: 'ingressPort',
+    help: 'its port with STARTTLS; 2587 unless set, 0 for any free one, `off` for none',
+  },
+  FLUXMAIL_INGRESS_SECURE_PORT: {
+    kind: 'text',
+    sets: 'ingressSecurePort',
+    help: 'its port with TLS from the first byte; none unless set',
+  },
+  FLUXMAIL_INGRESS_TLS_KEY_FILE: { kind: 'text', sets: 'ingressTlsKeyFile', help: 'its private key in PEM' },
+  FLUXMAIL_INGRESS_TLS_CERT_FILE: {
+    kind: 'text',
+    sets: 'ingressTlsCertFile',
+    help: 'its certificate in PEM, with those between it and the root',
+  },
+  FLUXMAIL_INGRESS_USERS: {
+    kind: 'text',
+    sets: 'ingressUsers',
+    help: 'a JSON file with who may log in: an array of `{ username, passwordHash, lane, route, senders }`',
+  },
+  FLUXMAIL_INGRESS_DOMAIN: {
+    kind: 'text',
+    sets: 'ingressDomain',
+    help: "what it calls itself; this machine's name unless set",
+  },
+  FLUXMAIL_INGRESS_LANE: {
+    kind: 'text',
+    sets: 'ingressLane',
+    help: 'the lane of what is submitted; `transactional` unless set',
+  },
+  FLUXMAIL_INGRESS_ROUTE: { kind: 'text', sets: 'ingressRoute', help: 'its route' },
+  FLUXMAIL_INGRESS_MAX_MESSAGE_BYTES: {
+    kind: 'integer',
+    sets: 'ingressMaxMessageBytes',
+    help: 'the largest message; 37748736 unless set',
+  },
+  FLUXMAIL_INGRESS_MAX_RECEIVING_BYTES: {
+    kind: 'integer',
+    sets: 'ingressMaxReceivingBytes',
+    help: 'all messages that come in at once, together; 134217728 unless set',
+  },
+  FLUXMAIL_INGRESS_MAX_RECIPIENTS: {
+    kind: 'integer',
+    sets: 'ingressMaxRecipients',
+    help: 'recipients of one message; 1000 unless set',
+  },
+  FLUXMAIL_INGRESS_MAX_CONNECTIONS: {
+    kind: 'integer',
+    sets: 'ingressMaxConnections',
+    help: 'connections of clients at once; 200 unless set',
+  },
+  FLUXMAIL_INGRESS_MAX_FAILED_LOGINS: {
+    kind: 'integer',
+    sets: 'ingressMaxFailedLogins',
+    help: 'failed logins from one address in ten minutes before it is locked out; 10 unless set',
   },
   FLUXMAIL_LOG_LEVEL: {
     kind: 'text',
@@ -113,17 +209,30 @@ export function parseEnvironment(env: Env): EnvironmentValues {
   const values: Record<string, string | number | boolean> = {}
   const problems: string[] = []
   for (const [name, variable] of Object.entries(environmentVariables)) {
-    const text = env[name]?.trim()
-    if (!text) continue
-    const value = parseValue(variable.kind, text)
-    if (value === undefined)
-      problems.push(`${name} ${complaint(variable.kind)}, and is ${JSON.stringify(text)}`)
+    const text = readText(env, name)
+    if (text === '') continue
+    const value = text === undefined ? undefined : parseValue(variable.kind, text)
+    if (value === undefined) problems.push(`${name} ${complaint(variable.kind)}, and is ${shown(text)}`)
     else values[variable.sets] = value
   }
   if (problems.length === 0) return values as EnvironmentValues
   throw new FluxMailError('invalid_config', `the environment is wrong:\n  ${problems.join('\n  ')}`, {
     details: { problems },
   })
+}
+
+/** The trimmed text of a variable, `''` for one that is not set, undefined for what is no text. */
+function readText(env: unknown, name: string): string | undefined {
+  const value = guarded('invalid_config', `the environment, at ${name},`, () => {
+    if (typeof env === 'object' && env !== null) return Reflect.get(env, name) as unknown
+    throw new FluxMailError('invalid_config', 'the environment must be an object such as process.env')
+  })
+  if (value === undefined || value === null) return ''
+  return typeof value === 'string' ? value.trim() : undefined
+}
+
+function shown(text: string | undefined): string {
+  return text === undefined ? 'not a text' : JSON.stringify(text)
 }
 
 /** Those of the named values that are set. */
@@ -135,8 +244,7 @@ export function pickValues<K extends keyof EnvironmentValues>(
   return Object.fromEntries(set.map((name) => [name, values[name]])) as Pick<EnvironmentValues, K>
 }
 
-/** What the variables say of one relay, beside its host. */
-export const relayValues = [
+const relayValues = [
   'port',
   'username',
   'password',
@@ -145,6 +253,39 @@ export const relayValues = [
   'timeoutMs',
   'maxConnections',
 ] as const satisfies readonly (keyof EnvironmentValues)[]
+
+/** What the variables say of one relay, beside its host; the relay's schema checks it. */
+export function relayOptionsOf(values: EnvironmentValues): Partial<RelayOptions> {
+  const dkim = given({
+    domainName: values.dkimDomain,
+    keySelector: values.dkimSelector,
+    privateKey: values.dkimKey,
+    privateKeyFile: values.dkimKeyFile,
+  })
+  const auth = given({
+    user: values.oauth2User,
+    clientId: values.oauth2ClientId,
+    clientSecret: values.oauth2ClientSecret,
+    refreshToken: values.oauth2RefreshToken,
+    accessToken: values.oauth2AccessToken,
+    accessUrl: values.oauth2Url,
+    scope: values.oauth2Scope,
+    serviceClient: values.oauth2ServiceClient,
+    privateKey: values.oauth2Key,
+    privateKeyFile: values.oauth2KeyFile,
+  })
+  return {
+    ...pickValues(values, relayValues),
+    ...(dkim && { dkim: dkim as RelayOptions['dkim'] }),
+    ...(auth && { auth: { type: 'OAuth2', ...auth } as RelayOptions['auth'] }),
+  }
+}
+
+/** Those options that are set, undefined when none is. */
+function given(options: Record<string, string | undefined>): Record<string, string> | undefined {
+  const set = Object.entries(options).filter(([, value]) => value !== undefined)
+  return set.length === 0 ? undefined : (Object.fromEntries(set) as Record<string, string>)
+}
 
 function parseValue(kind: Kind, text: string): string | number | boolean | undefined {
   if (kind === 'text' || kind === 'secret') return text
@@ -158,5 +299,6 @@ function parseValue(kind: Kind, text: string): string | number | boolean | undef
 function complaint(kind: Kind): string {
   if (kind === 'boolean') return 'must be true, 1, yes, on, false, 0, no or off'
   if (kind === 'integer') return 'must be a whole number'
+  if (kind === 'text' || kind === 'secret') return 'must be a text'
   return kind === 'seconds' ? 'must be a number of seconds' : 'must be a number'
 }

@@ -16,12 +16,14 @@ export const errorCodes = {
   attachment_not_found: 'the path of an attachment or inline image does not exist',
   attachment_too_large: 'the attachments of one email are larger than the limit',
   read_error: 'a file exists and cannot be read',
+  write_error: 'a draft cannot be written, or there is a file already',
   template_error:
     'a template has a syntax error or cannot be rendered; the message names template, line and column',
   css_inline_failed: 'the style sheet could not be inlined',
   send_failed: 'the relay refused the message or some of its recipients, or could not be reached',
   connection_failed: 'the test of the connection failed',
-  display_failed: 'the preview could not be made',
+  callback_failed: 'a callback given to a bulk send threw; the counts beside it are right',
+  display_failed: 'the preview could not be made, or Outlook could not open the email',
   outlook_no_send: '`send()` on an Outlook instance',
   outlook_no_async: 'queueing an email of an Outlook instance',
   outlook_no_sender: '`sender` on an Outlook instance',
@@ -59,5 +61,28 @@ export class FluxMailError extends Error {
 
 /** The message of anything thrown, for a sentence that quotes it. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown)
+  } catch {
+    // Some objects have no text form, and some throw when they are looked at.
+    return 'something that cannot be shown'
+  }
+}
+
+/** Runs what touches values of a caller; what is thrown there comes out as a FluxMailError, of `code` unless it is one. */
+export function guarded<T>(code: ErrorCode, where: string, run: () => T): T {
+  try {
+    return run()
+  } catch (thrown) {
+    if (isFluxMailError(thrown)) throw thrown
+    throw new FluxMailError(code, `${where} cannot be read: ${messageOf(thrown)}`, { cause: thrown })
+  }
+}
+
+function isFluxMailError(thrown: unknown): thrown is FluxMailError {
+  try {
+    return thrown instanceof FluxMailError
+  } catch {
+    return false
+  }
 }

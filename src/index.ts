@@ -1,5 +1,12 @@
 // The one door: what apps import. No logic stands here.
 
+export {
+  type BulkMessages,
+  type BulkOptions,
+  type BulkProgress,
+  type BulkResult,
+  BulkSender,
+} from './bulk-sender.js'
 export { type Clock, systemClock } from './clock.js'
 export type { LaneConfig, RelayOptions, RetryRule, WorkerConfigInput } from './config.js'
 export type { BatchContent, TemplateInput } from './content/batch-content.js'
@@ -7,16 +14,17 @@ export { EmailTemplate, type TemplateFileOptions, type TemplateOptions } from '.
 export type { Outcome, OutcomeKind, Reason, Reply } from './delivery/outcome.js'
 export { type CloseOptions, DeliveryWorker, type DeliveryWorkerOptions } from './delivery-worker.js'
 export { type ErrorCode, errorCodes, FluxMailError } from './errors.js'
-export {
-  type ConnectionReport,
-  type EmailInstance,
-  EmailObject,
-  FluxMail,
-  type FluxMailOptions,
-} from './fluxmail.js'
+export { type ConnectionReport, FluxMail } from './fluxmail.js'
+export { type EmailInstance, EmailObject, type FluxMailOptions } from './fluxmail-options.js'
 export { type LaneStatus, MailQueue, type MailQueueOptions } from './mail-queue.js'
 export type { AttachmentInput, InlineImageInput } from './message/attachment.js'
-export type { EmailFields, RejectedRecipient, SendOptions, SendResult } from './message/email.js'
+export type {
+  DraftOptions,
+  EmailFields,
+  RejectedRecipient,
+  SendOptions,
+  SendResult,
+} from './message/email.js'
 export { Email } from './message/email.js'
 export type { AddressInput, EmailParts, Header, Mailbox, Priority } from './message/email-parts.js'
 export {
@@ -25,6 +33,7 @@ export {
   type RawMessageContext,
   type RawMessageFields,
 } from './message/raw-message.js'
+export type { OutlookOptions } from './outlook/outlook-options.js'
 export type { Batch, BatchError, BatchResult, BatchStatus, FollowOptions } from './queue/batch.js'
 export type { DeliveryRecord, DeliveryState } from './queue/delivery-record.js'
 export type { EnqueueOptions, Receipt } from './queue/enqueue.js'

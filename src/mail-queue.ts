@@ -1,12 +1,14 @@
 // MailQueue: the way in. What it has acknowledged is in Redis; a crash of the caller loses nothing of it.
 
-import { type Clock, systemClock } from './clock.js'
-import { defaultLanes } from './config.js'
+import { z } from 'zod'
+import { type Clock, parseClock } from './clock.js'
+import { defaultLanes, name as laneName, parseConfig } from './config.js'
 import { type BatchContent, bundleBatchContent } from './content/batch-content.js'
 import { readFileLimited } from './content/read-file.js'
-import { FluxMailError } from './errors.js'
+import { FluxMailError, guarded } from './errors.js'
 import { Email } from './message/email.js'
 import type { AddressInput } from './message/email-parts.js'
+import { kindOf, quoted } from './message/field-error.js'
 import { RawMessage } from './message/raw-message.js'
 import { Batch, type BatchView } from './queue/batch.js'
 import { type DeliveryRecord, describeJob, isFinished } from './queue/delivery-record.js'
@@ -61,6 +63,11 @@ export interface LaneStatus {
 
 export const defaultMaxAttachmentBytes = 25 * 1024 * 1024
 
+const limitsSchema = z.object({
+  lanes: z.array(laneName).min(1).default(Object.keys(defaultLanes)),
+  maxAttachmentBytes: z.number().int().min(1).default(defaultMaxAttachmentBytes),
+})
+
 /** Enqueues emails and batches. One instance serves any number of concurrent callers. */
 export class MailQueue {
   readonly #redis: Redis
@@ -86,18 +93,19 @@ export class MailQueue {
       maxAttachmentBytes,
       clock,
       ...unknown
-    } = options
+    } = guarded('invalid_config', 'the options of MailQueue', () => ({ ...options }))
     const [mistake] = Object.keys(unknown)
     if (mistake !== undefined) throw new FluxMailError('invalid_config', `MailQueue has no option ${mistake}`)
+    const limits = parseConfig(limitsSchema, { lanes, maxAttachmentBytes }, 'the options of MailQueue')
     this.#redis = createRedis(redis, 'producer')
     this.#keys = keysOf(checkName(name))
-    this.#clock = clock ?? systemClock
+    this.#clock = parseClock(clock)
     this.#contents = createContentStore(this.#redis, this.#keys)
     this.#batches = createBatchStore(this.#redis, this.#keys)
     this.#ledger = createLedger(this.#redis, this.#keys)
     this.#receipts = createReceiptStore(this.#redis, this.#keys)
-    this.#lanes = createLaneQueues(this.#redis, this.#keys, lanes ?? Object.keys(defaultLanes))
-    this.#maxAttachmentBytes = maxAttachmentBytes ?? defaultMaxAttachmentBytes
+    this.#lanes = createLaneQueues(this.#redis, this.#keys, limits.lanes)
+    this.#maxAttachmentBytes = limits.maxAttachmentBytes
   }
 
   /**
@@ -106,7 +114,12 @@ export class MailQueue {
    * @throws FluxMailError `invalid_params`, `idempotency_conflict`, `outlook_no_async`, `queue_unavailable`
    */
   async enqueue(email: Email | RawMessage, options: EnqueueOptions = {}): Promise<Receipt> {
-    if (!(email instanceof Email || email instanceof RawMessage)) {
+    const known = guarded(
+      'invalid_params',
+      'the email',
+      () => email instanceof Email || email instanceof RawMessage,
+    )
+    if (!known) {
       throw new FluxMailError(
         'invalid_params',
         'enqueue takes what mail.create(…) or createRawMessage(…) returns; for rows there is enqueueBatch',
@@ -135,6 +148,9 @@ export class MailQueue {
 
   /** The handle of a batch; whether there is one is said by its methods. */
   batch(id: string): Batch {
+    if (typeof id !== 'string') {
+      throw new FluxMailError('invalid_params', `id: it is ${kindOf(id)}, not the id of a batch`)
+    }
     const view: BatchView = {
       read: (batchId) => this.#withRedis(() => this.#batches.read(batchId)),
       failures: (batchId) => this.#withRedis(() => this.#batches.failures(batchId)),
@@ -211,7 +227,7 @@ export class MailQueue {
     if (found === undefined) {
       throw new FluxMailError(
         'delivery_not_found',
-        `there is no delivery ${id}, or it was finished and has been removed`,
+        `there is no delivery ${quoted(id)}, or it was finished and has been removed`,
       )
     }
     const entry = entryOf({ id, lane: found.lane }, parsePayload(found.job.data))

@@ -2,7 +2,7 @@
 // BullMQ's keys stand beside ours under the same hash tag, so that scripts may touch both on a cluster.
 
 import { Redis, type RedisOptions } from 'ioredis'
-import { FluxMailError, messageOf } from './errors.js'
+import { FluxMailError, guarded, messageOf } from './errors.js'
 
 type Options = Omit<RedisOptions, 'replyMapping'>
 
@@ -43,7 +43,7 @@ export function createRedis(
   const redis =
     typeof target === 'string'
       ? new Redis(checkedUrl(target), options)
-      : new Redis({ ...checkedOptions(target), ...options })
+      : guarded('invalid_config', 'redis', () => new Redis({ ...checkedOptions(target), ...options }))
   // Without a listener ioredis prints every failed reconnect to the console.
   redis.on('error', (error) => {
     lastErrors.set(redis, error)
@@ -64,7 +64,7 @@ function checkedUrl(url: string): string {
 function checkedOptions(target: unknown): Options {
   if (typeof target !== 'object' || target === null)
     throw new FluxMailError('invalid_config', `redis ${shouldBe}`)
-  const options = target as Options
+  const options = guarded('invalid_config', 'redis', () => ({ ...(target as Options) }))
   if (!options.keyPrefix) return options
   throw new FluxMailError(
     'invalid_config',

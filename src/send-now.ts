@@ -3,19 +3,52 @@
 
 import { z } from 'zod'
 import type { Clock } from './clock.js'
-import type { Exchange } from './delivery/delivery.js'
+import { readWith } from './config.js'
+import type { Exchange, Transmission } from './delivery/delivery.js'
 import { judgeExchange } from './delivery/judge.js'
 import type { Outcome, Reason } from './delivery/outcome.js'
+import { parseReply } from './delivery/replies.js'
 import { FluxMailError, messageOf } from './errors.js'
 import type { Email, RejectedRecipient, SendOptions, SendResult } from './message/email.js'
+import { requireSendable } from './message/sendable.js'
+import type { Acquired } from './smtp/relays.js'
+import { isLastingFault } from './smtp/tls-fault.js'
 
+/** A relay to send through now, with its kept connections and its rule for trying again. */
 export interface NowSender {
   readonly host: string
+  readonly maxConnections: number
   readonly clock: Clock
   readonly maxRetries: number
   readonly retryDelayMs: number
-  /** One try at one recipient, which `signal` ends at once, also on the wire. */
-  transmit(to: string, bytes: Buffer, signal: AbortSignal): Promise<Exchange>
+  /** Aborted when the mailer was closed. */
+  readonly closing: AbortSignal
+  /** Waits for a connection to the relay, until `signal` is aborted. */
+  acquire(signal: AbortSignal): Promise<Acquired>
+  /** Told before each wait for a further try. */
+  retrying(exchange: Exchange, attempts: number, delayMs: number): void
+}
+
+/** Who decides about the tries at one recipient. */
+export interface Tries {
+  /** What ends it without a try, if anything does; asked before each. */
+  refusal?(signal: AbortSignal): Promise<Exchange | undefined>
+  /** Waits for leave to use the connection that is held; false when `signal` was aborted first. */
+  permit?(signal: AbortSignal): Promise<boolean>
+  /** How long to wait for the next try; undefined when there is none. */
+  waitAfter(exchange: Exchange): number | undefined
+  /** Called once there are no more, however it ended. */
+  close?(): void
+}
+
+export interface NowOptions {
+  /** Ends waiting: for a connection, for leave, for the next try. */
+  readonly signal: AbortSignal
+  /** Ends what is on the wire as well. */
+  readonly hangUp: AbortSignal
+  readonly allowPartial: boolean
+  /** Made for each recipient. Default: `maxRetries` of the sender. */
+  readonly tries?: () => Tries
 }
 
 const optionsSchema = z.strictObject({
@@ -26,11 +59,9 @@ const optionsSchema = z.strictObject({
 
 /** @throws FluxMailError `invalid_params` with a line for each option that is wrong */
 export function parseSendOptions(options: unknown): SendOptions {
-  const parsed = optionsSchema.safeParse(options)
-  if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map(
-    ({ path, message }) => `${path.join('.') || 'options'}: ${message}`,
-  )
+  const read = readWith(optionsSchema, options, { code: 'invalid_params', where: 'options' })
+  if ('data' in read) return read.data
+  const { problems } = read
   throw new FluxMailError('invalid_params', `the options of send() are wrong:\n  ${problems.join('\n  ')}`, {
     details: { problems },
   })
@@ -48,11 +79,12 @@ export async function sendNow(
   sender: NowSender,
   email: Email,
   bytes: Buffer,
-  options: { signal: AbortSignal; allowPartial: boolean },
+  options: NowOptions,
 ): Promise<SendResult> {
   const { signal, allowPartial } = options
+  const from = requireSendable(email.parts, 'outlook_no_send').sender.address
   const ended = await Promise.all(
-    email.recipients.map(({ address }) => sendTo(sender, address, bytes, signal)),
+    email.recipients.map(({ address }) => sendTo(sender, { from, to: address, bytes }, options)),
   )
   const accepted = ended.filter(({ outcome }) => outcome.kind === 'sent')
   const refused = ended.filter(({ outcome }) => outcome.kind !== 'sent')
@@ -68,27 +100,86 @@ export async function sendNow(
   throw sendFailed(result, refused, signal)
 }
 
-async function sendTo(
-  sender: NowSender,
-  recipient: string,
-  bytes: Buffer,
-  signal: AbortSignal,
-): Promise<Ended> {
-  for (let attempts = 1; ; attempts += 1) {
-    const exchange = await sender.transmit(recipient, bytes, signal)
-    const outcome = judgeExchange(exchange)
-    const response = exchange.kind === 'accepted' ? exchange.response : ''
-    const ended = { recipient, outcome, attempts, response }
-    if (attempts > sender.maxRetries || !isWorthRepeating(outcome)) return ended
-    await sender.clock.sleep(sender.retryDelayMs, signal)
-    if (signal.aborted) return ended
+type Letter = Pick<Transmission, 'from' | 'to' | 'bytes'>
+
+async function sendTo(sender: NowSender, letter: Letter, options: NowOptions): Promise<Ended> {
+  const { tries = () => retriesOf(sender) } = options
+  const own = tries()
+  try {
+    return await tryUntilEnded(sender, letter, own, options)
+  } finally {
+    own.close?.()
   }
 }
 
-/** Transient, or lost before the final dot. A refused login is neither, though a worker would wait for it. */
-function isWorthRepeating(outcome: Outcome): boolean {
-  if (outcome.kind === 'deferred') return true
-  return outcome.kind === 'held' && (outcome.reason.reply?.code ?? 0) < 500
+async function tryUntilEnded(
+  sender: NowSender,
+  letter: Letter,
+  own: Tries,
+  options: NowOptions,
+): Promise<Ended> {
+  const { signal } = options
+  for (let attempts = 1; ; attempts += 1) {
+    const refusal = await own.refusal?.(signal)
+    if (refusal) return endedBy(refusal, letter, attempts - 1)
+    const exchange = await transmit(sender, letter, own, options)
+    const waitMs = own.waitAfter(exchange)
+    if (waitMs === undefined || signal.aborted) return endedBy(exchange, letter, attempts)
+    sender.retrying(exchange, attempts, waitMs)
+    await sender.clock.sleep(waitMs, signal)
+    if (signal.aborted) return endedBy(exchange, letter, attempts)
+  }
+}
+
+/** The connection first and leave right before the wire, so that no leave grows old over a connection. */
+async function transmit(
+  sender: NowSender,
+  letter: Letter,
+  { permit }: Tries,
+  { signal, hangUp }: NowOptions,
+): Promise<Exchange> {
+  const acquired = await sender.acquire(signal)
+  if (acquired.kind === 'missing') throw new TypeError(`there is no route ${acquired.route}`)
+  if (acquired.kind === 'refused') return acquired.exchange
+  const { lease } = acquired
+  if (permit && !(await permit(signal))) {
+    lease.release()
+    return { kind: 'stopped', answer: 'closing' }
+  }
+  return lease.transmit({ ...letter, signal, beforeBody: async () => 'ok' }, { abort: hangUp })
+}
+
+function endedBy(exchange: Exchange, { to }: Letter, attempts: number): Ended {
+  const response = exchange.kind === 'accepted' ? exchange.response : ''
+  return { recipient: to, outcome: judgeExchange(exchange), attempts, response }
+}
+
+/** Tries again what is worth it, `maxRetries` times. */
+export function retriesOf({ maxRetries, retryDelayMs }: NowSender): Tries {
+  let left = maxRetries
+  return {
+    waitAfter: (exchange) => (isWorthRepeating(exchange) && left-- > 0 ? retryDelayMs : undefined),
+  }
+}
+
+/** A transient reply, or a connection that was lost before the final dot or could not be had. */
+function isWorthRepeating(exchange: Exchange): boolean {
+  if (exchange.kind === 'stopped') return false
+  const outcome = judgeExchange(exchange)
+  if (outcome.kind !== 'deferred' && outcome.kind !== 'held') return false
+  return !isLasting(exchange)
+}
+
+/** Whether it would be the same the next time: a 5yz, a refused login, a certificate that is not right. */
+export function isLasting(exchange: Exchange): boolean {
+  if (exchange.kind === 'broken' && isLastingFault(exchange.code) && exchange.response === undefined)
+    return true
+  return replyCodeOf(exchange) >= 500
+}
+
+export function replyCodeOf(exchange: Exchange): number {
+  const response = 'response' in exchange ? exchange.response : undefined
+  return (response === undefined ? undefined : parseReply(response)?.code) ?? 0
 }
 
 function rejection({ recipient, outcome }: Ended): RejectedRecipient {
@@ -104,7 +195,11 @@ function sendFailed(result: SendResult, refused: readonly Ended[], signal: Abort
   const [first] = refused
   const reason = first ? reasonOf(first.outcome) : undefined
   const reply = reason?.reply
-  const why = reply ? [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ') : reason?.message
+  // A fault of the connection quotes the reply in its own words.
+  const isReplyAlone = reply !== undefined && reason?.message === reply.text
+  const why = isReplyAlone
+    ? [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ')
+    : reason?.message
   const count = result.accepted.length + refused.length
   const unknown = refused.some(({ outcome }) => outcome.kind === 'unknown')
   const verb = unknown ? 'may or may not have accepted' : 'did not accept'

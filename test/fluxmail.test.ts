@@ -149,7 +149,7 @@ test('testConnection says what the relay announced, or why it failed', async () 
 
 test('the sender is the option, else a username that is an address, else demanded', async () => {
   const named = new FluxMail({ host: 'localhost', username: 'ada@example.com', password: 'x' })
-  expect(named.create(fields('b@example.com')).parts.sender.address).toBe('ada@example.com')
+  expect(named.create(fields('b@example.com')).parts.sender?.address).toBe('ada@example.com')
   const bare = new FluxMail({ host: 'localhost', username: 'apikey', password: 'x' })
   expect(() => bare.create(fields('b@example.com'))).toThrow(
     expect.objectContaining({ code: 'sender_required' }),

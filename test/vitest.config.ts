@@ -18,6 +18,8 @@ export default defineConfig(({ mode }) => ({
     // A process for each file, so that what a file leaves open is found and is its own.
     pool: 'forks',
     isolate: true,
+    // Tests wait for sockets and processes more than they compute.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 20_000,

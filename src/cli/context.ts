@@ -1,14 +1,17 @@
 // What a command may touch of the process around it, so that it runs in a test as it does in a terminal.
 // Commands reach no global: what they say goes to these streams, and they stop when the signal says so.
 
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import type { Env } from '../config.js'
 
 /** A stream that may be a terminal. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
+export type Input = Readable & { readonly isTTY?: boolean }
+
 export interface Context {
+  readonly stdin: Input
   /** For what was asked for: a table, a preview, JSON. */
   readonly stdout: Output
   /** For progress and everything else that a person reads on the way. */

@@ -22,8 +22,8 @@ export interface Failure {
   readonly exitCode: ExitCode
 }
 
-// Files that the command line names are read by the library, which says so in these codes.
-const namedFileCodes: ReadonlySet<ErrorCode> = new Set(['attachment_not_found', 'read_error'])
+// Files that the command line names are read and written by the library, which says so in these codes.
+const namedFileCodes: ReadonlySet<ErrorCode> = new Set(['attachment_not_found', 'read_error', 'write_error'])
 
 const redisHint = '; is Redis where --redis or FLUXMAIL_REDIS_URL says? `fluxmail dev` starts one'
 

@@ -20,6 +20,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort())
 
 const context: Context = {
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
   env: processEnv(),

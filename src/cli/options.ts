@@ -21,11 +21,11 @@ export function wholeNumber(
   }
 }
 
-export function positiveNumber(flag: string): (text: string) => number {
+export function positiveNumber(flag: string, min = 0): (text: string) => number {
   return (text) => {
     const number = Number(text)
-    if (text.trim() !== '' && Number.isFinite(number) && number >= 0) return number
-    throw new UsageError(`${flag} takes a number of 0 or more, not "${text}"`)
+    if (text.trim() !== '' && Number.isFinite(number) && number >= min) return number
+    throw new UsageError(`${flag} takes a number of ${min} or more, not "${text}"`)
   }
 }
 

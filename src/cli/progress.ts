@@ -14,8 +14,8 @@ export interface ProgressOptions {
 }
 
 export interface Step {
-  /** How much is done, from 0 to 1. */
-  readonly share: number
+  /** How much is done, from 0 to 1; left out where the end is not known. */
+  readonly share?: number
   /** How many of the unit. */
   readonly count: number
   /** A few words more. */
@@ -44,7 +44,7 @@ const BAR_WIDTH = 18
 const saveCursor = '\u001b7'
 const restoreCursor = '\u001b8'
 
-export function openProgress({ stderr }: Context, options: ProgressOptions): Progress {
+export function openProgress({ stderr }: Pick<Context, 'stderr'>, options: ProgressOptions): Progress {
   return stderr.isTTY ? new Bar(stderr, options) : new Lines(stderr, options)
 }
 
@@ -66,7 +66,7 @@ class Bar implements Progress {
       etaBuffer: 60,
     }
     this.#bar = new SingleBar(settings)
-    this.#bar.start(BAR_TOTAL, 0, { ...options, share: 0, count: 0, ratePerSecond: 0, columns })
+    this.#bar.start(BAR_TOTAL, 0, { ...options, count: 0, ratePerSecond: 0, columns })
   }
 
   update(step: Step): void {
@@ -74,7 +74,7 @@ class Bar implements Progress {
     if (now - this.#drawnAt < REDRAW_MS) return
     this.#drawnAt = now
     const ratePerSecond = rateOf(step.count, now - this.#startedAt)
-    this.#bar.update(Math.round(step.share * BAR_TOTAL), { ...step, ratePerSecond })
+    this.#bar.update(Math.round((step.share ?? 0) * BAR_TOTAL), { ...step, ratePerSecond })
   }
 
   [Symbol.dispose](): void {
@@ -105,7 +105,8 @@ class Lines implements Progress {
     this.#saidAt = now
     const { label, unit } = this.#options
     const rate = `${formatCount(rateOf(count, now - this.#startedAt))}/s`
-    const parts = [`${formatCount(count)} ${unit}`, formatPercent(share), rate, ...(note ? [note] : [])]
+    const known = share === undefined ? [] : [formatPercent(share)]
+    const parts = [`${formatCount(count)} ${unit}`, ...known, rate, ...(note ? [note] : [])]
     say(this.#stderr, `${label}: ${parts.join(', ')}`)
   }
 
@@ -119,20 +120,21 @@ function rateOf(count: number, elapsedMs: number): number {
 /** One line of at most `columns` cells; the bar takes what the words leave. */
 export function formatBar(shown: Shown, etaSeconds: number): string {
   const { label, unit, share, count, ratePerSecond, columns, note } = shown
-  const known = share > 0 && share < 1 && etaSeconds >= 0 && etaSeconds <= LONGEST_ETA_SECONDS
+  const isUnderWay = share !== undefined && share > 0 && share < 1
+  const known = isUnderWay && etaSeconds >= 0 && etaSeconds <= LONGEST_ETA_SECONDS
   const eta = known ? `ETA ${formatEta(etaSeconds)}` : 'ETA –'
   const counted = `${formatCount(count)} ${unit}`
   const words = [
-    padStart(formatPercent(share), 5),
+    ...(share === undefined ? [] : [padStart(formatPercent(share), 5)]),
     counted,
     `${formatCount(ratePerSecond)}/s`,
-    eta,
+    ...(share === undefined ? [] : [eta]),
     ...(note ? [note] : []),
   ]
   const tail = words.join('  ')
   const room = columns - 1 - LABEL_WIDTH - tail.length - 2
   return cut(
-    `${padEnd(label, LABEL_WIDTH)}${room < 5 ? '' : barOf(share, Math.min(room, BAR_WIDTH))}${tail}`,
+    `${padEnd(label, LABEL_WIDTH)}${room < 5 || share === undefined ? '' : barOf(share, Math.min(room, BAR_WIDTH))}${tail}`,
     columns - 1,
   )
 }

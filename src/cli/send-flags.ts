@@ -3,15 +3,30 @@
 import type { Command } from 'commander'
 import type { Runner } from './context.js'
 import { collect, positiveNumber, wholeNumber } from './options.js'
-import { type SendOptions, send } from './send.js'
+import { send } from './send.js'
+import type { SendOptions } from './send-options.js'
 
 const help = `
 The relay may stand in the environment instead: FLUXMAIL_HOST, FLUXMAIL_PORT,
-FLUXMAIL_USERNAME, FLUXMAIL_PASSWORD, FLUXMAIL_TLS and so on.
+FLUXMAIL_USERNAME, FLUXMAIL_PASSWORD, FLUXMAIL_TLS and so on. A flag goes before
+its variable.
+
+Exit codes:
+  0   sent
+  1   the command line, or a file that it names, is wrong
+  2   refused by the relay or by FluxMail: [FluxMail ERROR] message (code)
+  99  anything else
 
 Example:
   fluxmail send --host 127.0.0.1 --port 2525 --sender me@example.com \\
-    --recipients ada@example.com --subject Hello --body 'How are you?' --dry-run`
+    --recipients ada@example.com --subject Hello --body 'How are you?' --dry-run
+
+  fluxmail send --recipients ada@example.com bob@example.com --subject News \\
+    --body-file news.html --html --inline-css --inline-image logo=logo.png \\
+    --attachments report.pdf
+
+  fluxmail send --type outlook --recipients ada@example.com --subject Hello \\
+    --body 'How are you?' --draft hello.eml`
 
 export function addSend(program: Command, run: Runner): void {
   const command = program
@@ -34,6 +49,7 @@ export function addSend(program: Command, run: Runner): void {
     .option('--unsubscribe-url <url>', 'https URL for one-click unsubscribing')
     .option('--header <line>', "further header, 'Name: value'; may be repeated", collect)
     .option('--dry-run', 'print the email and touch no network')
+    .option('--draft <file>', 'write an .eml that mail programs open for composing, and send nothing')
   addRelayFlags(command)
     .option('--json', 'print the result as JSON')
     .addHelpText('after', help)
@@ -48,8 +64,16 @@ function addRelayFlags(command: Command): Command {
     .option('--password <password>', 'login password; FLUXMAIL_PASSWORD keeps it from the process list')
     .option('--tls', 'require STARTTLS')
     .option('--ssl', 'TLS from the first byte')
-    .option('--timeout <seconds>', 'for connecting and replies', positiveNumber('--timeout'))
-    .option('--max-retries <count>', 'further tries of what is transient', wholeNumber('--max-retries', 0))
-    .option('--retry-delay <seconds>', 'wait between them', positiveNumber('--retry-delay'))
-    .option('--type <type>', 'smtp')
+    .option(
+      '--timeout <seconds>',
+      'for connecting and replies (default: 30)',
+      positiveNumber('--timeout', 0.001),
+    )
+    .option(
+      '--max-retries <count>',
+      'further tries of what is transient (default: 0)',
+      wholeNumber('--max-retries', 0),
+    )
+    .option('--retry-delay <seconds>', 'wait between them (default: 1)', positiveNumber('--retry-delay'))
+    .option('--type <type>', 'smtp, or outlook: opens the email there; elsewhere than on Windows as a draft')
 }

@@ -1,61 +1,48 @@
 // `fluxmail send`: one email now, without a queue.
 
+import { FluxMailError } from '../errors.js'
 import { FluxMail } from '../fluxmail.js'
 import type { EmailFields, SendResult } from '../message/email.js'
 import type { Priority } from '../message/email-parts.js'
 import { type Context, type ExitCode, exitCodes, paintFor, say } from './context.js'
 import { UsageError } from './failure.js'
 import { defined, parseHeaderLines, parseInlineImages, readTextFile } from './options.js'
+import { inFlags } from './send-errors.js'
+import type { SendOptions } from './send-options.js'
 import { countOf, visible } from './text.js'
 
-export interface SendOptions {
-  readonly host?: string
-  readonly port?: number
-  readonly username?: string
-  readonly password?: string
-  readonly tls?: boolean
-  readonly ssl?: boolean
-  readonly timeout?: number
-  readonly maxRetries?: number
-  readonly retryDelay?: number
-  readonly type?: string
-  readonly subject: string
-  readonly recipients: readonly string[]
-  readonly body?: string
-  readonly bodyFile?: string
-  readonly html?: boolean
-  readonly plainBody?: string
-  readonly sender?: string
-  readonly cc?: readonly string[]
-  readonly bcc?: readonly string[]
-  readonly replyTo?: string
-  readonly attachments?: readonly string[]
-  readonly inlineImage?: readonly string[]
-  readonly inlineCss?: boolean
-  readonly priority?: string
-  readonly unsubscribeUrl?: string
-  readonly header?: readonly string[]
-  readonly dryRun?: boolean
-  readonly json?: boolean
+/** @throws FluxMailError about flags, UsageError */
+export async function send(options: SendOptions, context: Context): Promise<ExitCode> {
+  try {
+    await sendNow(options, context)
+    return exitCodes.done
+  } catch (thrown) {
+    throw thrown instanceof FluxMailError ? inFlags(thrown, options) : thrown
+  }
 }
 
-export async function send(options: SendOptions, context: Context): Promise<ExitCode> {
+async function sendNow(options: SendOptions, context: Context): Promise<void> {
+  const { dryRun, draft, json = false } = options
   const fields = fieldsOf(options)
   await using mail = FluxMail.fromEnv(environmentOf(options, context))
   const email = mail.create(fields)
-  if (options.dryRun && !options.json) {
-    for (const line of (await email.display()).split('\n')) say(context.stdout, line)
-    return exitCodes.done
+  if (draft !== undefined && !dryRun) {
+    const path = await email.toDraft(draft)
+    say(context.stdout, json ? JSON.stringify({ draft: path }) : `draft written to ${visible(path)}`)
+  } else if (mail.isOutlook() && !dryRun) {
+    const said = await email.display()
+    say(context.stdout, json ? JSON.stringify({ displayed: said }) : said)
+  } else {
+    const result = await email.send({ dryRun, signal: context.signal })
+    if (json) say(context.stdout, JSON.stringify(result))
+    else if (result.preview !== undefined) say(context.stdout, result.preview.trimEnd())
+    else saySent(result, context)
   }
-  const result = await email.send({ dryRun: options.dryRun, signal: context.signal })
-  if (options.json) say(context.stdout, JSON.stringify(result))
-  else saySent(result, context)
-  return exitCodes.done
 }
 
 /** Flags stand before the environment, and are read by the same rules. */
 function environmentOf(options: SendOptions, { env }: Context): Context['env'] {
-  const { host, port, username, password, tls, ssl, timeout, maxRetries, retryDelay, type } = options
+  const { host, port, username, password, tls, ssl, timeout, maxRetries, retryDelay, type, sender } = options
   const transport =
     tls || ssl ? { FLUXMAIL_TLS: String(tls ?? false), FLUXMAIL_SSL: String(ssl ?? false) } : {}
   const given = defined({
@@ -67,8 +54,11 @@ function environmentOf(options: SendOptions, { env }: Context): Context['env'] {
     FLUXMAIL_MAX_RETRIES: maxRetries?.toString(),
     FLUXMAIL_RETRY_DELAY: retryDelay?.toString(),
     FLUXMAIL_TYPE: type,
+    FLUXMAIL_SENDER: sender,
   })
-  return { ...env, ...transport, ...given }
+  // The command says itself what happened, and its output is not a log.
+  const quiet = { FLUXMAIL_LOG_LEVEL: 'silent' }
+  return { ...env, ...transport, ...given, ...quiet }
 }
 
 function fieldsOf(options: SendOptions): EmailFields {

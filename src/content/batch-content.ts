@@ -1,6 +1,6 @@
 // What all emails of a batch share, as the app gives it: checked whole before the first row is read.
 
-import { FluxMailError } from '../errors.js'
+import { FluxMailError, guarded } from '../errors.js'
 import { parseMailbox, parseMailboxes } from '../message/address.js'
 import {
   type AttachmentInput,
@@ -68,6 +68,14 @@ type Fields = Readonly<Record<string, unknown>>
  * `css_inline_failed`, `attachment_not_found`, `attachment_too_large` or `read_error`.
  */
 export function bundleBatchContent(
+  input: unknown,
+  readFile: ReadFile,
+  maxAttachmentBytes: number,
+): ContentBundle<TemplateContent> {
+  return guarded('invalid_params', 'content', () => bundle(input, readFile, maxAttachmentBytes))
+}
+
+function bundle(
   input: unknown,
   readFile: ReadFile,
   maxAttachmentBytes: number,

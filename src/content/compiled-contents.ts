@@ -1,7 +1,7 @@
 // The compiled contents that a worker keeps: each is loaded and compiled once, and the least used go first.
 // What is kept is bounded in bytes, since one content may carry 25 MB of attachments.
 
-import { FluxMailError } from '../errors.js'
+import { FluxMailError, guarded } from '../errors.js'
 import { type CompiledContent, compileContent, parseContent } from './compile.js'
 import type { Content } from './content.js'
 
@@ -74,15 +74,22 @@ async function loadContent(
   const json = await source.get(hash)
   if (json === undefined)
     throw new FluxMailError('content_missing', `content ${hash.slice(0, 12)}… is not in Redis any more`)
-  const content = parseContent(JSON.parse(json) as unknown)
+  // What is wrong with a content stays wrong: without a code its deliveries would be tried again for ever.
+  const content = guarded('invalid_payload', 'the content', () => parseContent(JSON.parse(json) as unknown))
   const files = await loadFiles(source, content)
-  const compiled = compileContent(content, (file) => {
-    const bytes = files.get(file)
-    if (bytes === undefined) throw new TypeError(`file ${file} was not loaded`)
-    return bytes
-  })
+  const compiled = guarded('invalid_payload', 'the content', () =>
+    compileContent(content, (file) => {
+      const bytes = files.get(file)
+      if (bytes === undefined) throw new TypeError(`file ${file} was not loaded`)
+      return bytes
+    }),
+  )
   const bytes = [...files.values()].reduce((sum, file) => sum + file.length, json.length)
-  return { compiled, bytes }
+  return { compiled: codedRender(compiled), bytes }
+}
+
+function codedRender({ sender, render }: CompiledContent): CompiledContent {
+  return { sender, render: (input) => guarded('invalid_payload', 'the content', () => render(input)) }
 }
 
 async function loadFiles(source: ContentSource, content: Content): Promise<Map<string, Buffer>> {

@@ -1,17 +1,17 @@
 // The content of a single email: its strings as they are, and its files by hash.
 
-import type { EmailParts, FilePart, InlineImagePart } from '../message/email-parts.js'
+import type { FilePart, InlineImagePart, SendableParts } from '../message/email-parts.js'
 import type { ContentBundle, FileRef, InlineImageRef, LiteralContent } from './content.js'
 import { hashContent } from './content-hash.js'
 import { inlineCss } from './inline-css.js'
 
 /** Bundles an email with its files; styles are inlined here. Throws `css_inline_failed`. */
-export function bundleEmail(email: EmailParts): ContentBundle {
+export function bundleEmail(email: SendableParts): ContentBundle {
   const content = literalContent(email)
   return { content, hash: hashContent(content), files: [...email.attachments, ...email.inlineImages] }
 }
 
-function literalContent(email: EmailParts): LiteralContent {
+function literalContent(email: SendableParts): LiteralContent {
   const { html, text, unsubscribeUrl, priority, inReplyTo } = email
   const inlined = html !== undefined && email.inlineCss ? inlineCss(html, 'literal') : html
   return {

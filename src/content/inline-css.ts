@@ -3,6 +3,7 @@
 
 import juice from 'juice'
 import { FluxMailError, messageOf } from '../errors.js'
+import { refuseDeepHtml } from './html-depth.js'
 import { type Protected, protectTags, restoreTags } from './template-placeholders.js'
 import { TemplateFault } from './template-syntax.js'
 import { cutTags, type Segment } from './template-tags.js'
@@ -22,6 +23,7 @@ const options: juice.Options & { removeInlinedSelectors: boolean } = {
  * Throws FluxMailError `css_inline_failed`.
  */
 export function inlineCss(html: string, kind: 'literal' | 'template'): string {
+  refuseDeepHtml(html, 'css_inline_failed')
   try {
     return kind === 'literal' ? juice(html, options) : inlineTemplate(html)
   } catch (error) {

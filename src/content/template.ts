@@ -1,7 +1,10 @@
 // Templates: Nunjucks' language, compiled once, rendered for each recipient, unable to reach code or to run long.
 // Whatever goes wrong in one is a `template_error` that names template, line and column.
 
-import { FluxMailError, messageOf } from '../errors.js'
+import { FluxMailError, guarded, messageOf } from '../errors.js'
+import { parseFlag } from '../message/body.js'
+import { fieldError, kindOf } from '../message/field-error.js'
+import { readKnownFields } from '../message/known-fields.js'
 import type { RenderOptions, Run } from './template-compiler.js'
 import { errorAt } from './template-error.js'
 import { flattenFile } from './template-files.js'
@@ -39,11 +42,11 @@ interface CompileOptions extends TemplateOptions {
 /** Compiles a self-contained template. Throws FluxMailError `template_error` for a syntax error. */
 export function compileTemplate(source: string, options: CompileOptions = {}): CompiledTemplate {
   const { autoescape = true, strict = false, plain = false } = options
-  const run = guarded(source, options, () => compiled(source, { autoescape, strict, plain }))
+  const run = located(source, options, () => compiled(source, { autoescape, strict, plain }))
   return {
     render: (variables) => {
       const state = new RenderState(new Variables(variables, templateGlobals))
-      return guarded(source, options, () => rendered(run, state), state)
+      return located(source, options, () => rendered(run, state), state)
     },
   }
 }
@@ -59,7 +62,7 @@ function rendered(run: Run, state: RenderState): string {
   return state.out
 }
 
-function guarded<Result>(
+function located<Result>(
   source: string,
   options: CompileOptions,
   work: () => Result,
@@ -103,7 +106,7 @@ export class EmailTemplate {
   readonly name: string | undefined
   private readonly compiled: CompiledTemplate
 
-  /** Throws FluxMailError `template_error` for a syntax error, `invalid_params` if `source` is no string. */
+  /** Throws FluxMailError `template_error` for a syntax error, `invalid_params` for a source or an option that is none. */
   constructor(source: string, options: TemplateOptions = {}, origins: readonly Origin[] = []) {
     if (typeof source !== 'string') {
       throw new FluxMailError(
@@ -111,26 +114,53 @@ export class EmailTemplate {
         'the source of a template is not a string; to read a file use EmailTemplate.fromFile',
       )
     }
+    const { autoescape, strict, name } = parseOptions(options, ['autoescape', 'strict', 'name'])
     this.source = source
-    this.autoescape = options.autoescape ?? true
-    this.strict = options.strict ?? false
-    this.name = options.name
-    this.compiled = compileTemplate(source, { ...options, origins })
+    this.autoescape = autoescape ?? true
+    this.strict = strict ?? false
+    this.name = name
+    this.compiled = compileTemplate(source, { ...shared(this), origins })
   }
 
-  /** Throws FluxMailError `template_error` if the template cannot be rendered with these variables. */
+  /**
+   * Throws FluxMailError `template_error` if the template cannot be rendered with these variables, `invalid_params`
+   * if they are no object.
+   */
   render(context: Readonly<Record<string, unknown>> = {}): string {
-    return this.compiled.render(context)
+    if (typeof context !== 'object' || context === null) {
+      throw fieldError('invalid_params', 'context', `it is ${kindOf(context)}`, 'Give an object of variables')
+    }
+    return guarded('template_error', 'a variable', () => this.compiled.render(context))
   }
 
   /**
    * Reads a template from a UTF-8 file, with all that it includes, imports and extends.
    * The names of those files are literal texts, looked up below `root`, or from the file's own folder if they
    * start with `./` or `../`. Imported macros become macros of the whole template.
-   * Throws FluxMailError `read_error` or `template_error`.
+   * Throws FluxMailError `read_error`, `template_error` or `invalid_params`.
    */
   static fromFile(path: string, options: TemplateFileOptions = {}): EmailTemplate {
-    const { source, origins } = flattenFile(path, options.root)
-    return new EmailTemplate(source, { ...options, name: options.name ?? path }, origins)
+    const { root, ...own } = parseOptions(options, ['autoescape', 'strict', 'name', 'root'])
+    const { source, origins } = flattenFile(textOption(path, 'path'), root)
+    return new EmailTemplate(source, { ...own, name: own.name ?? path }, origins)
   }
+}
+
+function shared({ autoescape, strict, name }: EmailTemplate): TemplateOptions {
+  return { autoescape, strict, ...(name === undefined ? {} : { name }) }
+}
+
+function parseOptions(input: unknown, known: readonly string[]): TemplateFileOptions {
+  const given = readKnownFields(input, { path: 'options', known })
+  return {
+    ...(given.autoescape === undefined ? {} : { autoescape: parseFlag(given.autoescape, 'autoescape') }),
+    ...(given.strict === undefined ? {} : { strict: parseFlag(given.strict, 'strict') }),
+    ...(given.name === undefined ? {} : { name: textOption(given.name, 'name') }),
+    ...(given.root === undefined ? {} : { root: textOption(given.root, 'root') }),
+  }
+}
+
+function textOption(input: unknown, name: string): string {
+  if (typeof input === 'string') return input
+  throw fieldError('invalid_params', name, `it is ${kindOf(input)}, not a string`, 'Give a string')
 }

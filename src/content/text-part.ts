@@ -2,6 +2,8 @@
 // The tags of a template are moved as a whole; nothing is wrapped or put into capitals.
 
 import { convert, type FormatCallback, type HtmlToTextOptions } from 'html-to-text'
+import { guarded } from '../errors.js'
+import { refuseDeepHtml } from './html-depth.js'
 import { type Protected, protectTags, restoreTags } from './template-placeholders.js'
 import { cutTags } from './template-tags.js'
 
@@ -16,6 +18,8 @@ const headings = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].map((selector) => ({
 
 const options: HtmlToTextOptions = {
   wordwrap: false,
+  // Past 16 MB it would leave the rest out and warn on the console.
+  limits: { maxInputLength: Number.MAX_SAFE_INTEGER },
   formatters: { altText },
   selectors: [
     { selector: 'head', format: 'skip' },
@@ -32,16 +36,22 @@ const options: HtmlToTextOptions = {
   ],
 }
 
-/** Text for an HTML document. */
+/** Text for an HTML document. Throws `invalid_params` for one that is nested too deeply. */
 export function textOfHtml(html: string): string {
-  return tidyText(convert(html, options))
+  return tidyText(converted(html))
 }
 
 /** A template of the text for a template of HTML; to be rendered without escaping. Throws TemplateFault. */
 export function textOfTemplate(source: string): string {
   const hidden = protectTags(source, cutTags(source))
-  const text = tidyText(convert(withoutShell(hidden), options))
+  const text = tidyText(converted(withoutShell(hidden)))
   return restoreTags(joinLines(escapeBraces(text, hidden), hidden), hidden)
+}
+
+function converted(html: string): string {
+  const where = 'the HTML, from which a text is derived where none is given,'
+  refuseDeepHtml(html, 'invalid_params')
+  return guarded('invalid_params', where, () => convert(html, options))
 }
 
 function tidyText(text: string): string {

@@ -15,7 +15,8 @@ const foreignAscii = /[^A-Za-z0-9.\-\u0080-\u{10ffff}]/u
  */
 export function normalizeDomain(domain: string): string | undefined {
   if (domain.length > 4 * maxDomainLength || foreignAscii.test(domain)) return undefined
-  const ascii = domainToASCII(domain)
+  // Some versions of Unicode fold the capital sharp s to ss and others to ß, and Node's change: one is chosen here.
+  const ascii = domainToASCII(domain.replaceAll('ẞ', 'ß'))
   return isHostName(ascii) && isStable(ascii) ? ascii : undefined
 }
 

@@ -1,6 +1,7 @@
 // What `create()` takes: every field checked once, turned into frozen parts that share nothing with the caller's.
 // It does no I/O: reading files, the time and chance come in from outside.
 
+import { guarded } from '../errors.js'
 import { domainOf, parseMailbox, parseMailboxes } from './address.js'
 import {
   type AttachmentInput,
@@ -58,6 +59,8 @@ export interface EmailFields {
 /** What an email is made with, besides its fields. */
 export interface EmailContext {
   readonly defaultSender?: Mailbox
+  /** Takes no sender and no inline images, and leaves the Message-ID to Outlook. Default: false. */
+  readonly forOutlook?: boolean
   /** Domain of new Message-IDs. Default: the sender's. */
   readonly domain?: string
   readonly readFile: ReadFile
@@ -105,16 +108,21 @@ const alias = {
 
 /**
  * Checks the fields of `create()` and gives frozen parts that share nothing with them.
- * Throws `invalid_params`, `sender_required`, `invalid_email`, `no_email`, `invalid_header`, `invalid_priority`,
+ * Throws `invalid_params`, `sender_required`, `outlook_no_sender`, `invalid_email`, `no_email`, `invalid_header`, `invalid_priority`,
  * `attachment_not_found`, `attachment_too_large` or `read_error`, each with `details.field`.
  */
 export function parseEmailFields(input: unknown, context: EmailContext): EmailParts {
+  // The fields are a caller's own objects, and looking at one may throw.
+  return guarded('invalid_params', 'the fields of the email', () => parseParts(input, context))
+}
+
+function parseParts(input: unknown, context: EmailContext): EmailParts {
   const fields = readKnownFields(input, { path: '', known: fieldNames, alias })
   const sender = parseSender(fields.sender, context)
   const dateMs = parseDate(fields.date, context.now(), 'date')
   const parts = {
     subject: parseSubject(fields.subject),
-    sender,
+    ...(sender === undefined ? {} : { sender }),
     ...parseRecipients(fields),
     ...parseBodies(fields),
     ...parseFiles(fields, context),
@@ -132,11 +140,18 @@ export function parseEmailFields(input: unknown, context: EmailContext): EmailPa
 
 type Fields = Readonly<Record<string, unknown>>
 
-function parseSender(given: unknown, context: EmailContext): Mailbox {
+function parseSender(given: unknown, context: EmailContext): Mailbox | undefined {
+  if (context.forOutlook) return refuseSender(given)
   const sender = given ?? context.defaultSender
   if (sender !== undefined) return parseMailbox(sender, 'sender')
   const advice = 'Give sender to create() or to the FluxMail'
   throw fieldError('sender_required', 'sender', 'there is none, and username is not an address', advice)
+}
+
+function refuseSender(given: unknown): undefined {
+  if (given === undefined) return undefined
+  const advice = "Leave it out, or use objectType: 'smtp'"
+  throw fieldError('outlook_no_sender', 'sender', 'Outlook sends from its own account', advice)
 }
 
 function parseRecipients(fields: Fields) {
@@ -179,11 +194,18 @@ function refuseWithoutHtml(fields: Fields, field: string): void {
 }
 
 function parseFiles(fields: Fields, context: EmailContext) {
+  if (context.forOutlook) refuseInlineImages(fields.inlineImages)
   const source = createFileSource(context.readFile, context.maxAttachmentBytes)
   return {
     attachments: parseAttachments(fields.attachments, source),
     inlineImages: parseInlineImages(fields.inlineImages, source),
   }
+}
+
+function refuseInlineImages(given: unknown): void {
+  if (given === undefined || (typeof given === 'object' && Object.keys(given ?? {}).length === 0)) return
+  const advice = "Attach them, or use objectType: 'smtp'"
+  throw fieldError('invalid_params', 'inlineImages', 'they cannot be opened in Outlook', advice)
 }
 
 function parseThread(fields: Fields) {
@@ -200,7 +222,8 @@ function parseOptional(fields: Fields) {
   }
 }
 
-function parseOwnMessageId(given: unknown, sender: Mailbox, context: EmailContext): string {
+function parseOwnMessageId(given: unknown, sender: Mailbox | undefined, context: EmailContext): string {
   if (given !== undefined) return parseMessageId(given, 'messageId')
+  if (sender === undefined) return ''
   return createMessageId(context.randomId(), context.domain ?? domainOf(sender.address))
 }

@@ -33,7 +33,8 @@ export type Priority = 'high' | 'normal' | 'low'
 
 export interface EmailParts {
   readonly subject: string
-  readonly sender: Mailbox
+  /** None in an email for Outlook, which sends from an account of its own. */
+  readonly sender?: Mailbox
   readonly replyTo: readonly Mailbox[]
   readonly to: readonly Mailbox[]
   readonly cc: readonly Mailbox[]
@@ -48,7 +49,10 @@ export interface EmailParts {
   readonly inReplyTo?: string
   readonly references: readonly string[]
   readonly unsubscribeUrl?: string
-  /** With angle brackets. */
+  /** With angle brackets; empty in an email for Outlook that was given none, since Outlook makes its own. */
   readonly messageId: string
   readonly date: Date
 }
+
+/** Parts that say who sends them, as all but those for Outlook do. */
+export type SendableParts = EmailParts & { readonly sender: Mailbox }

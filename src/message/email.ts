@@ -15,6 +15,11 @@ export interface SendOptions {
   readonly allowPartial?: boolean | undefined
 }
 
+export interface DraftOptions {
+  /** Replaces a file that is there. Default: false, which refuses to. */
+  readonly overwrite?: boolean | undefined
+}
+
 export interface RejectedRecipient {
   readonly recipient: string
   readonly reply: string
@@ -37,6 +42,7 @@ export interface EmailActions {
   send(email: Email, options: SendOptions): Promise<SendResult>
   toMime(email: Email): Buffer
   display(email: Email): string | Promise<string>
+  toDraft(email: Email, path: string, options: DraftOptions): Promise<string>
 }
 
 /** One email: checked, frozen, independent of what it was made from. Made by `FluxMail.create()`. */
@@ -54,7 +60,7 @@ export class Email {
     Object.freeze(this)
   }
 
-  /** With angle brackets. */
+  /** With angle brackets; empty for Outlook unless one was given. */
   get messageId(): string {
     return this.parts.messageId
   }
@@ -64,12 +70,27 @@ export class Email {
     return this.#actions.send(this, options)
   }
 
-  /** A preview to read: headers, envelope, text, HTML, and files by name, type and size. */
+  /**
+   * A preview to read: headers, envelope, text, HTML, and files by name, type and size. An email for Outlook is
+   * opened in its compose window on Windows, and written as a draft elsewhere: what comes back says which.
+   *
+   * @throws FluxMailError `display_failed`
+   */
   display(): string | Promise<string> {
     return this.#actions.display(this)
   }
 
-  /** The message as it goes over the wire, without Bcc. */
+  /**
+   * Writes an .eml that mail programs open for composing (`X-Unsent: 1`), with Bcc in its header; resolves to its
+   * absolute path. The file is there whole or not at all, and another one is not replaced unless asked for.
+   *
+   * @throws FluxMailError `write_error`, `invalid_params`, `css_inline_failed`
+   */
+  async toDraft(path: string, options: DraftOptions = {}): Promise<string> {
+    return this.#actions.toDraft(this, path, options)
+  }
+
+  /** The message as it goes over the wire, without Bcc; of an email for Outlook the draft. */
   toMime(): Buffer {
     return this.#actions.toMime(this)
   }

@@ -27,9 +27,17 @@ export function quoted(value: unknown): string {
 /** What a value is, in a reader's words: `an array`, `a number`, `nothing`. */
 export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'object') return 'an object'
+  if (typeof value === 'object') return isArray(value) ? 'an array' : 'an object'
   return `a ${typeof value}`
+}
+
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value)
+  } catch {
+    // A revoked proxy is not even that.
+    return false
+  }
 }
 
 function escapeCodePoint(character: string): string {

@@ -1,7 +1,7 @@
 // Reads an object of named fields once, and refuses a name that nobody would read, with the nearest that exists.
 // It looks at own fields only, so that nothing set on Object.prototype becomes part of an email.
 
-import type { ErrorCode } from '../errors.js'
+import { type ErrorCode, guarded } from '../errors.js'
 import { fieldError, kindOf } from './field-error.js'
 
 export interface FieldRule {
@@ -19,13 +19,16 @@ export interface FieldRule {
  */
 export function readKnownFields(input: unknown, rule: FieldRule): Readonly<Record<string, unknown>> {
   const code = rule.code ?? 'invalid_params'
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    const field = rule.path || 'fields'
-    throw fieldError(code, field, `it is ${kindOf(input)}`, `Give an object with ${listed(rule.known)}`)
-  }
+  const shown = rule.path || 'fields'
+  // Looking at a caller's object may throw: it may have getters, or be a proxy.
+  const names = guarded(code, shown, () => {
+    if (typeof input === 'object' && input !== null && !Array.isArray(input)) return Object.keys(input)
+    throw fieldError(code, shown, `it is ${kindOf(input)}`, `Give an object with ${listed(rule.known)}`)
+  })
   const fields: Record<string, unknown> = Object.create(null)
-  for (const [name, value] of Object.entries(input)) {
+  for (const name of names) {
     if (!rule.known.includes(name)) throw unknownField(name, rule, code)
+    const value = guarded(code, fieldPath(name, rule), () => Reflect.get(input as object, name))
     if (value !== undefined && value !== null) fields[name] = value
   }
   return fields
@@ -37,10 +40,14 @@ function unknownField(name: string, rule: FieldRule, code: ErrorCode) {
   const guess = near ? `Did you mean ${near}? ` : ''
   return fieldError(
     code,
-    rule.path ? `${rule.path}.${name.slice(0, 60)}` : name.slice(0, 60),
+    fieldPath(name, rule),
     `there is no field ${shown}`,
     `${guess}Known are ${listed(rule.known)}`,
   )
+}
+
+function fieldPath(name: string, { path }: FieldRule): string {
+  return path ? `${path}.${name.slice(0, 60)}` : name.slice(0, 60)
 }
 
 /** The known name that `name` was most likely meant to be, if any is near enough. */

@@ -36,13 +36,13 @@ export function previewEmail(parts: EmailParts, options: PreviewOptions = {}): s
 
 function headerLines(parts: EmailParts): readonly Line[] {
   return [
-    ['From', formatMailbox(parts.sender)],
+    ...(parts.sender === undefined ? [] : mailboxLine('From', [parts.sender])),
     ...mailboxLine('To', parts.to),
     ...mailboxLine('Cc', parts.cc),
     ...mailboxLine('Reply-To', parts.replyTo),
     ['Subject', parts.subject],
     ['Date', parts.date.toUTCString().replace('GMT', '+0000')],
-    ['Message-ID', parts.messageId],
+    ...(parts.messageId === '' ? [] : [['Message-ID', parts.messageId] as const]),
     ...(parts.inReplyTo === undefined ? [] : [['In-Reply-To', parts.inReplyTo] as const]),
     ...(parts.references.length === 0 ? [] : [['References', parts.references.join(' ')] as const]),
     ...priorityLines(parts.priority),
@@ -74,7 +74,8 @@ function unsubscribeLines(url: string | undefined): readonly Line[] {
 
 function envelopeLines(parts: EmailParts): readonly string[] {
   const recipients = new Set([...parts.to, ...parts.cc, ...parts.bcc].map(({ address }) => address))
-  return [`from <${parts.sender.address}>`, ...[...recipients].map((address) => `to   <${address}>`)]
+  const from = parts.sender === undefined ? [] : [`from <${parts.sender.address}>`]
+  return [...from, ...[...recipients].map((address) => `to   <${address}>`)]
 }
 
 function htmlTitle(parts: EmailParts): string {
@@ -90,7 +91,7 @@ function describeFile(file: FilePart): string {
 }
 
 function sizeOf(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`
+  if (bytes < 1000) return bytes === 1 ? '1 byte' : `${bytes} bytes`
   if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} kB`
   return `${(bytes / 1_000_000).toFixed(1)} MB`
 }

@@ -5,7 +5,7 @@ import { fieldError } from './field-error.js'
 export interface RawHeader {
   /** In lower case. */
   readonly name: string
-  /** Unfolded and trimmed; other than ASCII comes as Latin-1. */
+  /** Unfolded and trimmed, with a space for each control character; other than ASCII comes as Latin-1. */
   readonly value: string
   /** The bytes of the field, its line ends included. */
   readonly start: number
@@ -20,6 +20,7 @@ export interface RawHeaders {
 
 const CR = 0x0d
 const LF = 0x0a
+const controls = /[^ -~\u0080-\u00ff]/g
 const field = /^([!-9;-~]+)[ \t]*:(.*)$/s
 
 /** @throws FluxMailError `invalid_params` for a CR or LF that does not end a line together with the other */
@@ -32,7 +33,8 @@ export function readRawHeaders(bytes: Buffer): RawHeaders {
     const match = field.exec(bytes.toString('latin1', start, end))
     if (match === null) break
     const [, name = '', value = ''] = match
-    headers.push({ name: name.toLowerCase(), value: value.replace(/\r\n/g, '').trim(), start, end })
+    const line = value.replace(/\r\n/g, '').replace(controls, ' ').trim()
+    headers.push({ name: name.toLowerCase(), value: line, start, end })
     start = end
   }
   return { headers, bodyAt: start }

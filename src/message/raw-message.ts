@@ -4,6 +4,7 @@
 import { isAscii } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '../clock.js'
+import { guarded } from '../errors.js'
 import { domainOf, parseMailbox, parseMailboxes, uniqueMailboxes } from './address.js'
 import type { AddressInput, Mailbox } from './email-parts.js'
 import { fieldError } from './field-error.js'
@@ -74,6 +75,10 @@ const hidden = new Set(['bcc', 'resent-bcc'])
  * @throws FluxMailError `invalid_params`, `invalid_email`, `no_email`
  */
 export function createRawMessage(fields: RawMessageFields, context: RawMessageContext = {}): RawMessage {
+  return guarded('invalid_params', 'the message', () => build(fields, context))
+}
+
+function build(fields: RawMessageFields, context: RawMessageContext): RawMessage {
   const known = readKnownFields(fields, { path: '', known: fieldNames })
   const sender = known.from === '' ? '' : parseMailbox(known.from, 'from').address
   const recipients = uniqueMailboxes(parseMailboxes(known.to, 'to', { required: true }))

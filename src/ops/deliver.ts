@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { type Env, parseConfigFile, processEnv, type WorkerConfigInput } from '../config.js'
 import { DeliveryWorker } from '../delivery-worker.js'
-import { type EnvironmentValues, parseEnvironment, pickValues, relayValues } from '../environment.js'
+import { type EnvironmentValues, parseEnvironment, pickValues, relayOptionsOf } from '../environment.js'
 import { FluxMailError, messageOf } from '../errors.js'
 import { defaultRedisUrl } from '../redis.js'
 import { createLogger, type LogLevel, logLevels } from '../telemetry/log.js'
@@ -78,7 +78,7 @@ const relayName = 'main'
 
 function relayOf(values: EnvironmentValues): WorkerConfigInput['relays'][string] {
   const { host } = values
-  if (host !== undefined) return { host, ...pickValues(values, relayValues) }
+  if (host !== undefined) return { host, ...relayOptionsOf(values) }
   throw new FluxMailError(
     'invalid_config',
     'no relay is configured: set FLUXMAIL_HOST, or FLUXMAIL_CONFIG to a JSON file with relays',

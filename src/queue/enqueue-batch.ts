@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import type { ContentBundle } from '../content/content.js'
-import { FluxMailError, messageOf } from '../errors.js'
+import { FluxMailError, guarded, messageOf } from '../errors.js'
 import type { BatchStore, Chunk } from '../store/batches.js'
 import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
@@ -93,7 +93,7 @@ async function* chunksOf(rows: Rows): AsyncGenerator<unknown[]> {
 /** The rows of the caller; what goes wrong in reading them is told apart from what goes wrong here. */
 async function* readAll(rows: Rows): AsyncGenerator<unknown> {
   let count = 0
-  const iterator = iteratorOf(rows)
+  const iterator = guarded('invalid_params', 'rows', () => iteratorOf(rows))
   try {
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
       count += 1
@@ -109,8 +109,11 @@ async function* readAll(rows: Rows): AsyncGenerator<unknown> {
 }
 
 function checkIterable(rows: unknown): void {
-  const iterable =
-    typeof rows === 'object' && rows !== null && (Symbol.asyncIterator in rows || Symbol.iterator in rows)
+  const iterable = guarded('invalid_params', 'rows', () => {
+    return (
+      typeof rows === 'object' && rows !== null && (Symbol.asyncIterator in rows || Symbol.iterator in rows)
+    )
+  })
   if (iterable) return
   throw new FluxMailError(
     'invalid_params',
@@ -147,17 +150,10 @@ async function readRow({ options }: Intake, row: unknown, ordinal: number): Prom
   try {
     return parseRow(row)
   } catch (thrown) {
-    await report(options, row, asRowError(thrown), ordinal)
+    if (!(thrown instanceof FluxMailError)) throw thrown
+    await report(options, row, thrown, ordinal)
     return undefined
   }
-}
-
-/** A row may be anything, and looking at it may throw. */
-function asRowError(thrown: unknown): FluxMailError {
-  if (thrown instanceof FluxMailError) return thrown
-  return new FluxMailError('invalid_params', `the row cannot be read: ${messageOf(thrown)}`, {
-    cause: thrown,
-  })
 }
 
 async function report(

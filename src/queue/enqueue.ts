@@ -8,6 +8,7 @@ import { bundleRaw } from '../content/raw-content.js'
 import { FluxMailError } from '../errors.js'
 import type { Email } from '../message/email.js'
 import { RawMessage } from '../message/raw-message.js'
+import { requireSendable } from '../message/sendable.js'
 import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
 import { type ReceiptStore, receiptTtlSeconds, unkeyedReceiptTtlSeconds } from '../store/receipts.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
@@ -57,7 +58,10 @@ export async function enqueueEmail(
   email: Email | RawMessage,
   options: EnqueueOptions,
 ): Promise<Receipt> {
-  const bundle = email instanceof RawMessage ? bundleRaw(email) : bundleEmail(email.parts)
+  const bundle =
+    email instanceof RawMessage
+      ? bundleRaw(email)
+      : bundleEmail(requireSendable(email.parts, 'outlook_no_async'))
   const emailId = `e${randomBytes(12).toString('base64url')}`
   const fresh: StandingReceipt = {
     fingerprint: fingerprintOf(bundle, email, options),

@@ -1,7 +1,7 @@
 // The options of enqueue and enqueueBatch, checked before anything is stored.
 
 import { z } from 'zod'
-import { name } from '../config.js'
+import { name, readWith } from '../config.js'
 import { FluxMailError } from '../errors.js'
 import type { EnqueueOptions } from './enqueue.js'
 import type { BatchOptions } from './enqueue-batch.js'
@@ -38,14 +38,12 @@ function parse<S extends z.ZodType<{ lane?: string | undefined }>>(
   options: unknown,
   lanes: readonly string[],
 ): z.output<S> {
-  const parsed = schema.safeParse(options)
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(
-      (issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`,
-    )
+  const read = readWith(schema, options, { code: 'invalid_params', where: 'options' })
+  if ('problems' in read) {
+    const { problems } = read
     throw new FluxMailError('invalid_params', `enqueueing: ${problems.join('; ')}`, { details: { problems } })
   }
-  const { lane } = parsed.data
-  if (lane === undefined || lanes.includes(lane)) return parsed.data
+  const { lane } = read.data
+  if (lane === undefined || lanes.includes(lane)) return read.data
   throw new FluxMailError('invalid_params', `lane: there is no lane ${lane}; there are ${lanes.join(', ')}`)
 }

@@ -1,7 +1,7 @@
 // One row of a batch: its recipient and its variables, checked before it is acknowledged.
 // A row that cannot be a delivery is an error about that row alone.
 
-import { FluxMailError, messageOf } from '../errors.js'
+import { FluxMailError, guarded, messageOf } from '../errors.js'
 import { parseMailbox } from '../message/address.js'
 import type { AddressInput, Mailbox } from '../message/email-parts.js'
 
@@ -24,6 +24,11 @@ export interface ParsedRow {
  * @throws FluxMailError `invalid_params`, `invalid_email` or `no_email`
  */
 export function parseRow(row: unknown): ParsedRow {
+  // A row may be anything, and looking at it may throw.
+  return guarded('invalid_params', 'the row', () => readRow(row))
+}
+
+function readRow(row: unknown): ParsedRow {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
     throw new FluxMailError('invalid_params', 'a row must be an object { to, ...variables }')
   }

@@ -10,6 +10,8 @@ const TAIL_BYTES = 1024
 
 export interface BodyOptions<Answer extends string> {
   readonly bytes: Buffer
+  /** What goes before them. */
+  readonly head?: Buffer | undefined
   /** Called once, when the relay waits for the body. */
   readonly beforeBody: () => Promise<Answer | 'ok'>
   /** Called right before the piece that the final dot follows; false when it may not go out. */
@@ -18,6 +20,9 @@ export interface BodyOptions<Answer extends string> {
 
 export class Body<Answer extends string> extends Readable {
   readonly #options: BodyOptions<Answer>
+  readonly #bytes: Buffer
+  /** What still has to go before them. */
+  #head: Buffer | undefined
   #asked = false
   #offset = 0
   /** Why no byte went out, if leave was refused. */
@@ -32,6 +37,10 @@ export class Body<Answer extends string> extends Readable {
     // Nothing is read ahead, or the window would open while earlier pieces still wait for the socket.
     super({ highWaterMark: 0 })
     this.#options = options
+    const { head, bytes } = options
+    const isOnePiece = head !== undefined && head.length + bytes.length <= ONE_PIECE_BYTES
+    this.#bytes = isOnePiece ? Buffer.concat([head, bytes]) : bytes
+    this.#head = isOnePiece ? undefined : head
   }
 
   override _read(): void {
@@ -53,13 +62,19 @@ export class Body<Answer extends string> extends Readable {
 
   #pushNext(): void {
     if (this.destroyed) return
-    const { bytes, openWindow } = this.#options
+    const head = this.#head
+    if (head !== undefined) {
+      this.#head = undefined
+      this.push(head)
+      return
+    }
+    const bytes = this.#bytes
     const left = bytes.length - this.#offset
     const last = left <= (bytes.length <= ONE_PIECE_BYTES ? ONE_PIECE_BYTES : TAIL_BYTES)
     const size = last ? left : Math.min(ONE_PIECE_BYTES, left - TAIL_BYTES)
     const piece = bytes.subarray(this.#offset, this.#offset + size)
     this.#offset += size
-    if (last && !openWindow()) {
+    if (last && !this.#options.openWindow()) {
       this.destroy()
       return
     }

@@ -1,66 +1,58 @@
 // One message on an open connection: how far it came, and what the relay said to it. It always settles.
 // A 2yz counts only for a message that was handed over whole, a 4yz or 5yz always, and nothing else ever.
 
-import type SMTPConnection from 'nodemailer/lib/smtp-connection'
 import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
 import type { Exchange, Transmission } from '../delivery/delivery.js'
 import type { Stage } from '../delivery/replies.js'
 import { Body } from './body.js'
+import type { Connection } from './connection.js'
 
 export type Broken = Exchange & { readonly kind: 'broken' }
 type Phase = Broken['phase']
 
-/** What nodemailer's connection has and its types leave out. */
-interface Received {
-  readonly _responseQueue: readonly string[]
-  readonly _remainder: string
+/** A message with what stands above it on the wire. */
+export interface Outgoing extends Transmission {
+  /** Header lines such as its signature, each ended by CRLF. */
+  readonly head?: Buffer | undefined
 }
 
 export function exchangeOn(
-  connection: SMTPConnection,
+  connection: Connection,
   relay: RelayConfig,
-  { from, to, bytes, beforeBody }: Transmission,
+  outgoing: Outgoing,
 ): Promise<Exchange> {
+  const { from, to, bytes, head, beforeBody, eightBit = false, smtpUtf8 = false } = outgoing
   return new Promise((resolve) => {
     let phase: Phase = 'envelope'
     const settle = (exchange: Exchange) => {
       connection.off('end', onEnd)
-      if (phase === 'window') setSocketTimeout(connection, relay.timeoutMs)
+      if (phase === 'window') connection.setSocketTimeout(relay.timeoutMs)
       // The rest of a body that was answered too early is still on its way: the connection is of no use any more.
       else if (body.begun) connection.close()
       resolve(exchange)
     }
     const openWindow = () => {
-      const early = unreadReply(connection)
+      const early = connection.unreadReply
       if (early !== '') {
         settle(outOfTurn(early, phase))
         return false
       }
       phase = 'window'
-      setSocketTimeout(connection, relay.finalReplyTimeoutMs)
+      connection.setSocketTimeout(relay.finalReplyTimeoutMs)
       return true
     }
-    const body = new Body({ bytes, beforeBody, openWindow })
+    const body = new Body({ bytes, head, beforeBody, openWindow })
     // A connection that is closed on this side calls nobody back; an error that ends it does, right after this event.
     const onEnd = () => queueMicrotask(() => settle(hungUp(phase)))
     connection.once('end', onEnd)
-    connection.send({ from, to: [to], size: bytes.length }, body, (error, info) => {
+    connection.saysSmtpUtf8 = smtpUtf8
+    const size = bytes.length + (head?.length ?? 0)
+    connection.send({ from, to: [to], size, use8BitMime: eightBit }, body, (error, info) => {
       if (body.refusal !== undefined) settle({ kind: 'stopped', answer: body.refusal })
       else settle(error ? exchangeOf(error, phase) : answered(info?.response ?? '', phase))
     })
   })
-}
-
-/** What the relay said although it was not its turn. */
-function unreadReply(connection: SMTPConnection): string {
-  const { _responseQueue, _remainder } = connection as unknown as Received
-  return [..._responseQueue, _remainder].join(' ').trim()
-}
-
-export function setSocketTimeout(connection: SMTPConnection, timeoutMs: number): void {
-  const socket = connection._socket
-  if (socket) socket.setTimeout(timeoutMs)
 }
 
 function answered(response: string, phase: Phase): Exchange {
@@ -107,7 +99,7 @@ export function hungUp(phase: Phase): Broken {
 }
 
 /** Whether the relay was gone before it heard of the message: closed without a word, or with 421 to its MAIL FROM. */
-export function isUnheard(exchange: Exchange, connection: SMTPConnection): boolean {
+export function isUnheard(exchange: Exchange, connection: Connection): boolean {
   if (exchange.kind === 'refused') return exchange.stage === 'mail' && exchange.response.startsWith('421')
   if (exchange.kind !== 'broken' || exchange.phase !== 'envelope') return false
   const silent = connection.lastServerResponse === false
@@ -115,7 +107,7 @@ export function isUnheard(exchange: Exchange, connection: SMTPConnection): boole
 }
 
 /** Leaves the connection ready for the next message, or gone. */
-export async function tidy(connection: SMTPConnection, exchange: Exchange): Promise<void> {
+export async function tidy(connection: Connection, exchange: Exchange): Promise<void> {
   if (exchange.kind === 'accepted' || connection.destroyed) return
   if (exchange.kind !== 'refused') return connection.close()
   // The transaction of a refused body is over; any other is still open at the relay.

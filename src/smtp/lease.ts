@@ -2,6 +2,8 @@
 // Here alone a message goes to another connection: when a kept one had been closed before it heard of it.
 
 import type { Exchange, Transmission } from '../delivery/delivery.js'
+import { messageOf } from '../errors.js'
+import type { Signer } from './dkim.js'
 import type { Sent, Wire } from './wire.js'
 
 export interface Lease {
@@ -28,19 +30,25 @@ export interface Lender {
   replace(signal: AbortSignal): Promise<Given>
 }
 
-export function createLease(relay: string, wire: Wire, lender: Lender): Lease {
+/** With a signer every message is signed, before the relay hears of it. */
+export function createLease(relay: string, wire: Wire, lender: Lender, signer?: Signer): Lease {
   let used = false
   return {
     relay,
     async transmit(transmission, { abort } = {}) {
       if (used) throw new TypeError('a lease carries one message')
       used = true
+      const signed = await signedHead(transmission.bytes, signer)
+      if ('refusal' in signed) {
+        lender.giveBack(wire)
+        return signed.refusal
+      }
       let given: Given = { wire }
       for (;;) {
         if ('refusal' in given) return given.refusal
         // Ends with a new connection at the latest: only one that has carried a message can be stale.
         const sent: Sent | undefined = given.wire.alive
-          ? await given.wire.send(transmission, abort)
+          ? await given.wire.send({ ...transmission, ...signed }, abort)
           : undefined
         lender.giveBack(given.wire)
         if (sent && !sent.stale) return sent.exchange
@@ -52,5 +60,15 @@ export function createLease(relay: string, wire: Wire, lender: Lender): Lease {
       used = true
       lender.giveBack(wire)
     },
+  }
+}
+
+/** The fault is ours or the key's: it holds the message and fails nobody. */
+async function signedHead(bytes: Buffer, signer?: Signer): Promise<{ readonly head?: Buffer } | Refused> {
+  try {
+    return signer ? { head: await signer.sign(bytes) } : {}
+  } catch (error) {
+    const message = `the message could not be signed with the key under dkim: ${messageOf(error)}`
+    return { refusal: { kind: 'broken', phase: 'connect', code: 'EDKIM', message } }
   }
 }

@@ -4,6 +4,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
+import { createSigner, type Signer } from './dkim.js'
 import { Idle } from './idle.js'
 import { createLease, type Given, type Lease, type Lender, type Refused } from './lease.js'
 import { Line } from './line.js'
@@ -43,6 +44,7 @@ class RelayPool implements Pool, Lender {
   readonly #clock: Clock
   readonly #events: PoolEvents
   readonly #wires = new Set<Wire>()
+  readonly #signer: Signer | undefined
   readonly #idle: Idle
   readonly #waiting = new Line<Given>()
   /** Those whose kept connection was gone: any new one is theirs first. */
@@ -59,6 +61,7 @@ class RelayPool implements Pool, Lender {
     this.#relay = relay
     this.#clock = clock
     this.#events = events
+    this.#signer = relay.dkim && createSigner(relay.dkim, clock)
     this.#idle = new Idle(clock, relay.idleMs)
     setMaxListeners(0, this.#hangUp.signal)
   }
@@ -69,7 +72,7 @@ class RelayPool implements Pool, Lender {
 
   async acquire(signal: AbortSignal): Promise<{ readonly lease: Lease } | Refused> {
     const given = await this.#standIn(this.#waiting, signal)
-    return 'wire' in given ? { lease: createLease(this.#name, given.wire, this) } : given
+    return 'wire' in given ? { lease: createLease(this.#name, given.wire, this, this.#signer) } : given
   }
 
   replace(signal: AbortSignal): Promise<Given> {

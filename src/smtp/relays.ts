@@ -4,6 +4,7 @@
 import type { Clock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
 import type { Exchange } from '../delivery/delivery.js'
+import { linkSignals } from '../linked-signal.js'
 import type { Lease } from './lease.js'
 import { createPool, type Pool, type PoolEvents } from './pool.js'
 
@@ -123,7 +124,10 @@ class RoutedRelays implements Relays {
   async #acquireAfterRest(names: readonly string[], signal: AbortSignal): Promise<Acquired> {
     const [name = ''] = names.toSorted((a, b) => this.#sinceFailureMs(b) - this.#sinceFailureMs(a))
     const waitMs = this.#restMs - this.#sinceFailureMs(name)
-    if (waitMs > 0) await this.#clock.sleep(waitMs, AbortSignal.any([signal, this.#closing.signal]))
+    if (waitMs > 0) {
+      using linked = linkSignals(signal, this.#closing.signal)
+      await this.#clock.sleep(waitMs, linked.signal)
+    }
     return this.#acquireFrom(name, signal)
   }
 

@@ -1,10 +1,15 @@
 // One kept SMTP connection: it is opened, logged in, and carries one message after another.
 // Nothing here decides whether a message is sent again; it says how far the exchange came.
 
-import SMTPConnection, { type SMTPError } from 'nodemailer/lib/smtp-connection'
+import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
-import type { Exchange, Transmission } from '../delivery/delivery.js'
-import { type Broken, brokenBy, exchangeOn, hungUp, isUnheard, setSocketTimeout, tidy } from './exchange.js'
+import type { Exchange } from '../delivery/delivery.js'
+import { messageOf } from '../errors.js'
+import { Connection } from './connection.js'
+import { type Broken, brokenBy, exchangeOn, hungUp, isUnheard, type Outgoing, tidy } from './exchange.js'
+import { type LogIn, prepareLogIn } from './log-in.js'
+import { explainTlsFault } from './tls-fault.js'
+import { TokenError } from './token-request.js'
 
 export interface Wire {
   /** False once the connection is gone or going. */
@@ -14,7 +19,7 @@ export interface Wire {
   /** Resolves at its end. */
   readonly ended: Promise<void>
   /** `abort` hangs up while the message is on the wire. */
-  send(transmission: Transmission, abort?: AbortSignal): Promise<Sent>
+  send(outgoing: Outgoing, abort?: AbortSignal): Promise<Sent>
   /** Says QUIT and hangs up. */
   quit(): void
   /** Hangs up at once. */
@@ -38,21 +43,35 @@ export type OpenedWire = { readonly wire: Wire; readonly greeting: Greeting } | 
 /** How long the answer to QUIT is waited for. */
 const QUIT_MS = 5_000
 
-/** What nodemailer's connection has and its types leave out. */
-interface Capabilities {
-  readonly _supportedExtensions?: readonly string[]
+/** Opens a connection and logs in, or gives up when `signal` is aborted. It never rejects. */
+export async function openWire(relay: RelayConfig, signal?: AbortSignal): Promise<OpenedWire> {
+  try {
+    const logIn = await unlessAborted(prepareLogIn(relay), signal)
+    return logIn ? await connect(relay, logIn, signal) : { failure: hungUp('connect') }
+  } catch (error) {
+    const code = error instanceof TokenError ? error.code : 'ECONNECTION'
+    return { failure: { kind: 'broken', phase: 'connect', code, message: messageOf(error) } }
+  }
 }
 
-/** Opens a connection and logs in, or gives up when `signal` is aborted. It never rejects. */
-export function openWire(relay: RelayConfig, signal?: AbortSignal): Promise<OpenedWire> {
-  if (signal?.aborted) return Promise.resolve({ failure: hungUp('connect') })
-  const connection = new SMTPConnection(connectionOptions(relay))
+/** Undefined once `signal` is aborted. */
+function unlessAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const leave = () => resolve(undefined)
+    if (signal?.aborted) leave()
+    signal?.addEventListener('abort', leave, { once: true })
+    work.then(resolve, reject).finally(() => signal?.removeEventListener('abort', leave))
+  })
+}
+
+function connect(relay: RelayConfig, logIn: LogIn, signal?: AbortSignal): Promise<OpenedWire> {
+  const connection = new Connection(relay)
   const ended = new Promise<void>((resolve) => connection.once('end', resolve))
   const hangUp = () => connection.close()
   signal?.addEventListener('abort', hangUp, { once: true })
   const opened = new Promise<OpenedWire>((resolve) => {
     const fail = (error: SMTPError) => {
-      resolve({ failure: failureOf(error, relay) })
+      resolve({ failure: failureOf(error, relay, logIn) })
       connection.close()
     }
     // Without a listener an error between two messages would be thrown.
@@ -60,7 +79,7 @@ export function openWire(relay: RelayConfig, signal?: AbortSignal): Promise<Open
     void ended.then(() => resolve({ failure: hungUp('connect') }))
     connection.connect((error) => {
       if (error) return fail(error)
-      logIn(connection, relay, (refusal) => {
+      logIn.run(connection, (refusal) => {
         if (refusal) fail(refusal)
         else resolve(openedWire(connection, relay, ended))
       })
@@ -69,60 +88,22 @@ export function openWire(relay: RelayConfig, signal?: AbortSignal): Promise<Open
   return opened.finally(() => signal?.removeEventListener('abort', hangUp))
 }
 
-function logIn(connection: SMTPConnection, relay: RelayConfig, done: (error?: SMTPError | null) => void) {
-  const { username: user, password: pass } = relay
-  if (user === undefined || pass === undefined) done()
-  else connection.login({ user, pass }, done)
-}
-
-function connectionOptions(relay: RelayConfig) {
-  return {
-    host: relay.host,
-    port: relay.port,
-    secure: relay.useSsl,
-    requireTLS: relay.useTls,
-    ignoreTLS: !relay.useTls && !relay.useSsl,
-    ...(relay.domain === undefined ? {} : { name: relay.domain }),
-    ...(relay.tls === undefined ? {} : { tls: relay.tls }),
-    connectionTimeout: relay.timeoutMs,
-    greetingTimeout: relay.timeoutMs,
-    dnsTimeout: relay.timeoutMs,
-    socketTimeout: relay.timeoutMs,
-    // What is hung up here must not trickle out of the socket's buffer afterwards.
-    socketCloseTimeout: 0,
-    // Loopback and private relays are what many people have.
-    allowInternalNetworkInterfaces: true,
-  }
-}
-
 /** A relay may quote the login in its refusal. */
-function failureOf(error: SMTPError, { username, password }: RelayConfig): Broken {
-  const broken = brokenBy(error, 'connect')
-  if (!error.response || username === undefined || password === undefined) return broken
-  const secrets = [toBase64(`\0${username}\0${password}`), toBase64(password), password]
-  const hide = (text: string) => secrets.reduce((left, secret) => left.replaceAll(secret, '(password)'), text)
+function failureOf(error: SMTPError, relay: RelayConfig, logIn: LogIn): Broken {
+  const hide = (text: string) => logIn.hide(text)
+  const broken = explainTlsFault(brokenBy(error, 'connect'), relay, error)
   const { message, response } = broken
   if (response === undefined) return { ...broken, message: hide(message) }
   // The first three characters are the code, whatever the password is.
   return { ...broken, message: hide(message), response: response.slice(0, 3) + hide(response.slice(3)) }
 }
 
-function toBase64(text: string): string {
-  return Buffer.from(text).toString('base64')
+function openedWire(connection: Connection, relay: RelayConfig, ended: Promise<void>): OpenedWire {
+  const { capabilities, secure } = connection
+  return { wire: createWire(connection, relay, ended), greeting: { capabilities, secure } }
 }
 
-function openedWire(connection: SMTPConnection, relay: RelayConfig, ended: Promise<void>): OpenedWire {
-  const capabilities = (connection as unknown as Capabilities)._supportedExtensions ?? []
-  const greeting = { capabilities, secure: connection.secure }
-  return { wire: createWire(connection, relay, ended, capabilities.includes('SMTPUTF8')), greeting }
-}
-
-function createWire(
-  connection: SMTPConnection,
-  relay: RelayConfig,
-  ended: Promise<void>,
-  smtpUtf8: boolean,
-): Wire {
+function createWire(connection: Connection, relay: RelayConfig, ended: Promise<void>): Wire {
   let messages = 0
   const drop = () => connection.close()
   return {
@@ -133,13 +114,14 @@ function createWire(
     get messages() {
       return messages
     },
-    async send(transmission, abort) {
+    async send(outgoing, abort) {
       messages += 1
-      if (!smtpUtf8 && isInternational(transmission)) return { exchange: noSmtpUtf8, stale: false }
+      const refusal = refusalHere(outgoing, connection.capabilities)
+      if (refusal) return { exchange: refusal, stale: false }
       if (abort?.aborted) return { exchange: hungUp('envelope'), stale: false }
       connection.lastServerResponse = false
       abort?.addEventListener('abort', drop, { once: true })
-      const exchange = await exchangeOn(connection, relay, transmission)
+      const exchange = await exchangeOn(connection, relay, outgoing)
       abort?.removeEventListener('abort', drop)
       const stale = messages > 1 && isUnheard(exchange, connection)
       await tidy(connection, exchange)
@@ -147,19 +129,24 @@ function createWire(
     },
     quit() {
       if (connection.destroyed) return
-      setSocketTimeout(connection, Math.min(relay.timeoutMs, QUIT_MS))
+      connection.setSocketTimeout(Math.min(relay.timeoutMs, QUIT_MS))
       connection.quit()
     },
     drop,
   }
 }
 
-const noSmtpUtf8: Exchange = {
-  kind: 'refused',
-  stage: 'rcpt',
-  response: '553 5.6.7 the address has letters that are not ASCII and this relay does not announce SMTPUTF8',
-}
-
-function isInternational({ from, to }: Transmission): boolean {
-  return /[^\p{ASCII}]/u.test(from + to)
+/** What the relay cannot carry. RCPT is where it is said, so that it is about this delivery alone. */
+function refusalHere(outgoing: Outgoing, capabilities: readonly string[]): Exchange | undefined {
+  const { from, to, eightBit, smtpUtf8 } = outgoing
+  const refused = (response: string): Exchange => ({ kind: 'refused', stage: 'rcpt', response })
+  const lacks = (name: string) => `and this relay does not announce ${name}`
+  if (!capabilities.includes('SMTPUTF8')) {
+    if (/[^\p{ASCII}]/u.test(from + to))
+      return refused(`553 5.6.7 the address has letters that are not ASCII ${lacks('SMTPUTF8')}`)
+    if (smtpUtf8) return refused(`550 5.6.9 the header has letters that are not ASCII ${lacks('SMTPUTF8')}`)
+  }
+  if (eightBit && !capabilities.includes('8BITMIME'))
+    return refused(`554 5.6.3 the body has bytes over 127 ${lacks('8BITMIME')}`)
+  return undefined
 }

@@ -2,6 +2,7 @@
 // No subject or body is ever logged, and no secret.
 
 import { pino } from 'pino'
+import { FluxMailError, guarded } from '../errors.js'
 
 /** Any logger with pino's methods. */
 export interface Logger {
@@ -16,7 +17,21 @@ export type LogLevel = (typeof logLevels)[number]
 
 /** A logger that writes JSON lines to standard output. Default level `warn`. */
 export function createLogger(level: LogLevel = 'warn'): Logger {
+  if (!logLevels.includes(level))
+    throw new FluxMailError('invalid_config', `logLevel must be one of ${logLevels.join(', ')}`)
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, standardOutput())
+}
+
+/** A logger of the caller's, if it is one; throws `invalid_config`. */
+export function parseLogger(given: unknown): Logger {
+  const methods = ['debug', 'info', 'warn', 'error'] as const
+  return guarded('invalid_config', 'logger', () => {
+    const missing = methods.find(
+      (method) => typeof (given as Partial<Logger> | null)?.[method] !== 'function',
+    )
+    if (missing === undefined) return given as Logger
+    throw new FluxMailError('invalid_config', `logger: it has no function ${missing}; give one like pino's`)
+  })
 }
 
 /** Pino's own writer repeats for ever what fails, so a worker whose reader has died would never end. */

@@ -61,6 +61,26 @@ export const metricDeclarations = {
     help: 'SMTP connections that were opened',
     labels: ['relay'],
   },
+  fluxmail_ingress_messages_total: {
+    type: 'counter',
+    help: 'Messages handed in by SMTP, by what they came to: accepted, deferred (4yz), refused (5yz), aborted',
+    labels: ['result'],
+  },
+  fluxmail_ingress_connections_open: {
+    type: 'gauge',
+    help: 'SMTP connections of clients that are open',
+    labels: [],
+  },
+  fluxmail_ingress_connections_refused_total: {
+    type: 'counter',
+    help: 'SMTP connections of clients that were turned away',
+    labels: ['reason'],
+  },
+  fluxmail_ingress_logins_failed_total: {
+    type: 'counter',
+    help: 'Logins that failed: wrong, locked out, or too many at once (busy)',
+    labels: ['reason'],
+  },
 } as const satisfies Record<string, Declaration>
 
 export type MetricName = keyof typeof metricDeclarations

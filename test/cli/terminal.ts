@@ -1,6 +1,6 @@
 // A terminal, or none, for a command to talk to; what it said is kept.
 
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import type { Context, Output } from '../../src/cli/context.js'
 import { runCommandLine } from '../../src/cli/program.js'
 
@@ -32,13 +32,15 @@ export interface TerminalOptions {
   readonly env?: Record<string, string>
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly stdin?: Readable
 }
 
-export function openTerminal({ env = {}, isTTY = false, columns = 80 }: TerminalOptions = {}): Terminal {
+export function openTerminal(options: TerminalOptions = {}): Terminal {
+  const { env = {}, isTTY = false, columns = 80, stdin = Readable.from([]) } = options
   const stop = new AbortController()
   const stdout = new Screen(isTTY, columns)
   const stderr = new Screen(isTTY, columns)
-  return { stdout, stderr, env, signal: stop.signal, interrupt: () => stop.abort() }
+  return { stdin, stdout, stderr, env, signal: stop.signal, interrupt: () => stop.abort() }
 }
 
 export interface Ran {

@@ -6,6 +6,7 @@ import type { ContentBundle } from '../../src/content/content.js'
 import { bundleEmail } from '../../src/content/email-content.js'
 import { readFileLimited } from '../../src/content/read-file.js'
 import { type EmailFields, parseEmailFields } from '../../src/message/email.js'
+import { requireSendable } from '../../src/message/sendable.js'
 import { brokenRules, readHeader } from './mail-strings.js'
 import { refused } from './refused.js'
 
@@ -49,7 +50,7 @@ function email(change: Partial<EmailFields> = {}) {
     randomId: () => 'unique',
     maxAttachmentBytes: 1000,
   }
-  return compile(bundleEmail(parseEmailFields(fields, context)))
+  return compile(bundleEmail(requireSendable(parseEmailFields(fields, context), 'outlook_no_async')))
 }
 
 function structure(bytes: Buffer): string[] {

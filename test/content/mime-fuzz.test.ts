@@ -8,6 +8,7 @@ import { bundleEmail } from '../../src/content/email-content.js'
 import { readFileLimited } from '../../src/content/read-file.js'
 import { FluxMailError } from '../../src/errors.js'
 import { parseEmailFields } from '../../src/message/email.js'
+import { requireSendable } from '../../src/message/sendable.js'
 import { anyText, brokenRules, fileName, lineText, readHeader, withLineFeeds } from './mail-strings.js'
 
 const context = {
@@ -74,7 +75,9 @@ describe('a message read back by another parser', () => {
           },
           context,
         )
-        const { bytes } = compileBundle(bundleEmail(parts)).render(someone)
+        const { bytes } = compileBundle(bundleEmail(requireSendable(parts, 'outlook_no_async'))).render(
+          someone,
+        )
         expect(brokenRules(bytes)).toEqual([])
         expect(bytes.includes('hidden@example.com')).toBe(false)
         const mail = await parse(bytes)

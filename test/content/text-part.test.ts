@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { compileTemplate } from '../../src/content/template.js'
 import { closeGaps, textOfHtml, textOfTemplate } from '../../src/content/text-part.js'
 
@@ -27,6 +27,10 @@ describe('the text derived from HTML', () => {
   it('puts the rows of a table on lines of their own', () => {
     expect(textOfHtml('<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>')).toBe('a b\nc')
   })
+})
+
+test('a text is derived from all of the HTML, however long', () => {
+  expect(textOfHtml(`<p>${'x'.repeat(17_000_000)} end</p>`).endsWith('end')).toBe(true)
 })
 
 describe('the text derived from a template', () => {

@@ -15,7 +15,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-function findProgram(...names: string[]): string | undefined {
+export function findProgram(...names: string[]): string | undefined {
   const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
   const places = [...path, ...folders, join(process.cwd(), '.fluxmail', 'bin')]
   return places.flatMap((folder) => names.map((name) => join(folder, name))).find(isProgram)

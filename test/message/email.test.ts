@@ -27,6 +27,7 @@ const actions: EmailActions = {
   },
   toMime: (email) => Buffer.from(email.messageId),
   display: (email) => `preview of ${email.messageId}`,
+  toDraft: async (email, path, { overwrite }) => `${path}: ${email.messageId} ${overwrite}`,
 }
 
 describe('the fields of an email', () => {
@@ -265,6 +266,8 @@ describe('an Email', () => {
     expect(await email.send()).toMatchObject({ messageId: email.messageId, response: '{}' })
     expect(email.toMime().toString()).toBe(email.messageId)
     expect(await email.display()).toBe(`preview of ${email.messageId}`)
+    expect(await email.toDraft('a.eml')).toBe(`a.eml: ${email.messageId} undefined`)
+    expect(await email.toDraft('a.eml', { overwrite: true })).toBe(`a.eml: ${email.messageId} true`)
   })
 })
 

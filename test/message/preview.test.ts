@@ -83,7 +83,7 @@ cid:logo  logo.png  image/png  512 bytes
 
 --- Attachments ---
 report.pdf  application/pdf  12.3 kB
-note.txt  text/plain; charset=utf-8  1 bytes
+note.txt  text/plain; charset=utf-8  1 byte
 `)
   })
 

@@ -1,0 +1,73 @@
+// nodemailer's connection, with what it leaves out: SMTPUTF8 for the sake of the header, and what it knows of the
+// relay but tells nobody. The only place that knows its inner names.
+
+import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import type { RelayConfig } from '../config.js'
+
+interface Hidden {
+  readonly _supportedExtensions?: readonly string[]
+  readonly _responseQueue: readonly string[]
+  readonly _remainder: string
+  _sendCommand(command: string, logged?: string): void
+  _upgradeConnection(done: (error?: Error) => void): void
+}
+
+const hidden = SMTPConnection.prototype as unknown as Hidden
+
+export class Connection extends SMTPConnection {
+  /** Says SMTPUTF8 in MAIL FROM also when both addresses are ASCII. */
+  saysSmtpUtf8 = false
+
+  constructor(relay: RelayConfig) {
+    super(connectionOptions(relay))
+  }
+
+  /** What the relay announced in EHLO, as far as nodemailer knows it. */
+  get capabilities(): readonly string[] {
+    return (this as unknown as Hidden)._supportedExtensions ?? []
+  }
+
+  /** What the relay said although it was not its turn. */
+  get unreadReply(): string {
+    const { _responseQueue, _remainder } = this as unknown as Hidden
+    return [..._responseQueue, _remainder].join(' ').trim()
+  }
+
+  setSocketTimeout(timeoutMs: number): void {
+    const socket = this._socket
+    if (socket) socket.setTimeout(timeoutMs)
+  }
+
+  /** nodemailer looks at the addresses alone. */
+  _sendCommand(command: string, logged?: string): void {
+    const adds = this.saysSmtpUtf8 && command.startsWith('MAIL FROM:') && !command.includes('> SMTPUTF8')
+    hidden._sendCommand.call(this, adds ? command.replace('>', '> SMTPUTF8') : command, logged)
+  }
+
+  /** nodemailer drops what came in clear text after the relay's leave for TLS and goes on (RFC 3207, 6). */
+  _upgradeConnection(done: (error?: Error) => void): void {
+    if (this.unreadReply === '') hidden._upgradeConnection.call(this, done)
+    else done(new Error(`clear text came after the answer to STARTTLS: ${this.unreadReply}`))
+  }
+}
+
+function connectionOptions(relay: RelayConfig) {
+  return {
+    host: relay.host,
+    port: relay.port,
+    secure: relay.useSsl,
+    requireTLS: relay.useTls,
+    ignoreTLS: !relay.useTls && !relay.useSsl,
+    ...(relay.domain === undefined ? {} : { name: relay.domain }),
+    // Said outright, or NODE_TLS_REJECT_UNAUTHORIZED would turn the check off for what never asked for it.
+    tls: { ...relay.tls, rejectUnauthorized: relay.tls?.rejectUnauthorized !== false },
+    connectionTimeout: relay.timeoutMs,
+    greetingTimeout: relay.timeoutMs,
+    dnsTimeout: relay.timeoutMs,
+    socketTimeout: relay.timeoutMs,
+    // What is hung up here must not trickle out of the socket's buffer afterwards.
+    socketCloseTimeout: 0,
+    // Loopback and private relays are what many people have.
+    allowInternalNetworkInterfaces: true,
+  }
+}
