@@ -33,6 +33,13 @@ export {
   type RawMessageContext,
   type RawMessageFields,
 } from './message/raw-message.js'
+export {
+  type FluxmailTransport,
+  type FluxmailTransportOptions,
+  fluxmailTransport,
+  type QueuedMail,
+  type QueuedMessageInfo,
+} from './nodemailer-transport.js'
 export type { OutlookOptions } from './outlook/outlook-options.js'
 export type { Batch, BatchError, BatchResult, BatchStatus, FollowOptions } from './queue/batch.js'
 export type { DeliveryRecord, DeliveryState } from './queue/delivery-record.js'
