@@ -9,6 +9,7 @@ import { addDemo } from './demo-flags.js'
 import { addDev } from './dev-flags.js'
 import { addEnqueue } from './enqueue-flags.js'
 import { failureOf } from './failure.js'
+import { addIngress } from './ingress-flags.js'
 import { packageRoot } from './package-root.js'
 import { addSend } from './send-flags.js'
 import { addSink } from './sink-flags.js'
@@ -61,7 +62,7 @@ function createProgram(context: Context, runner: Runner): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-  for (const add of [addDemo, addDev, addEnqueue, addStatus, addSend, addWorker, addSink])
+  for (const add of [addDemo, addDev, addEnqueue, addStatus, addSend, addWorker, addIngress, addSink])
     add(program, runner)
   return program.addHelpText('after', '\nThe help of a command, with an example: fluxmail help enqueue')
 }

@@ -1,0 +1,147 @@
+// What all connections of one ingress share: the settings, the queue, the logins, the memory, and what is told of it.
+
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.js'
+import { messageOf } from '../errors.js'
+import type { MailQueue } from '../mail-queue.js'
+import { errorFields, type Logger, maskAddresses } from '../telemetry/log.js'
+import type { Metrics } from '../telemetry/metrics.js'
+import type { Account } from './account.js'
+import { type Credentials, Logins } from './logins.js'
+import type { IngressSettings } from './options.js'
+import { Refusal } from './refusal.js'
+import { Room } from './room.js'
+import { type Submission, submit } from './submit.js'
+import { receivedHeader, type Trace } from './trace.js'
+
+export interface DeskParts {
+  readonly settings: IngressSettings
+  readonly queue: MailQueue
+  /** What it calls itself. */
+  readonly domain: string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics | undefined
+}
+
+/** A message as a connection has received it. */
+export interface Received extends Pick<Submission, 'sender' | 'recipients' | 'bytes'> {
+  readonly account: Account | undefined
+  readonly from: Omit<Trace, 'domain' | 'id' | 'now'>
+}
+
+const FAILED_LOGIN_DELAY_MS = 1_000
+
+export class Desk {
+  readonly settings: IngressSettings
+  readonly domain: string
+  readonly clock: Clock
+  readonly room: Room
+  readonly #parts: DeskParts
+  readonly #logins: Logins | undefined
+  #connections = 0
+
+  constructor(parts: DeskParts) {
+    const { settings, clock } = parts
+    this.settings = settings
+    this.domain = parts.domain
+    this.clock = clock
+    this.room = new Room(settings.maxReceivingBytes)
+    this.#logins = settings.accounts && new Logins(settings.accounts, settings.maxFailedLogins, clock)
+    this.#parts = parts
+  }
+
+  /** Whether one more connection may stay; it is counted until `leave`. */
+  enter(): boolean {
+    if (this.#connections >= this.settings.maxConnections) {
+      this.#parts.metrics?.count('fluxmail_ingress_connections_refused_total', { reason: 'limit' })
+      return false
+    }
+    this.#countConnections(1)
+    return true
+  }
+
+  leave(): void {
+    this.#countConnections(-1)
+  }
+
+  /** The account of a login. Rejects with a Refusal, after a pause when the password was wrong. */
+  async login(credentials: Credentials, address: string, gone: AbortSignal): Promise<Account> {
+    const result = (await this.#logins?.check(credentials, address)) ?? { kind: 'wrong' }
+    if (result.kind === 'known') return result.account
+    this.#parts.metrics?.count('fluxmail_ingress_logins_failed_total', { reason: result.kind })
+    this.#parts.logger.warn({ remote: address, reason: result.kind }, 'login failed')
+    if (result.kind === 'busy') throw new Refusal(454, '4.7.0 Too many logins at once; try again later')
+    if (result.kind === 'locked') throw lockedOut(result.ms)
+    await this.clock.sleep(FAILED_LOGIN_DELAY_MS, gone)
+    throw new Refusal(535, '5.7.8 Authentication credentials invalid')
+  }
+
+  /** Resolves with the text of the 250 once Redis has the message; rejects with a Refusal. */
+  async accept(received: Received): Promise<string> {
+    const { account, sender, recipients, bytes } = received
+    const { domain, clock, settings } = this
+    const id = randomBytes(9).toString('hex')
+    const startedAt = clock.monotonicMs()
+    const trace = receivedHeader({ ...received.from, domain, id, now: clock.now() })
+    const lane = account?.lane ?? settings.lane
+    const submission = { sender, recipients, bytes, trace, lane, route: account?.route ?? settings.route }
+    const fields = { id, lane, recipients: recipients.length, bytes: bytes.length, ...this.#whoIs(received) }
+    const told = () => ({ ...fields, durationMs: Math.round(clock.monotonicMs() - startedAt) })
+    try {
+      const { queue } = this.#parts
+      const { deliveries } = await submit(submission, { queue, domain, now: () => clock.now() })
+      const [first] = deliveries
+      this.#tell('accepted', { ...told(), delivery: first?.id, deliveries: deliveries.length })
+      return `2.0.0 Ok: queued as ${first?.id ?? id}${deliveries.length > 1 ? ` and ${deliveries.length - 1} more` : ''}`
+    } catch (error) {
+      this.refused(error, told())
+      throw error
+    }
+  }
+
+  /** Counts and logs a message that was not taken. */
+  refused(error: unknown, fields: object = {}): void {
+    if (!(error instanceof Refusal)) {
+      this.#tell('aborted', fields)
+      return
+    }
+    const { responseCode: code, message, cause } = error
+    const reason = this.settings.logAddresses ? message : maskAddresses(message)
+    const why = cause === undefined ? {} : errorFields(cause)
+    this.#tell(code < 500 ? 'deferred' : 'refused', { ...fields, ...why, code, reason })
+  }
+
+  /** Logs a sender or recipient that was not taken. */
+  commandRefused({ responseCode: code, message }: Refusal, remote: string): void {
+    const reason = this.settings.logAddresses ? message : maskAddresses(message)
+    this.#parts.logger.info({ remote, code, reason }, 'command refused')
+  }
+
+  /** Something that no client is told of. */
+  failed(error: unknown): void {
+    this.#parts.logger.debug({ error: maskAddresses(messageOf(error)) }, 'a connection failed')
+  }
+
+  #tell(result: 'accepted' | 'deferred' | 'refused' | 'aborted', fields: object): void {
+    this.#parts.metrics?.count('fluxmail_ingress_messages_total', { result })
+    const level = result === 'deferred' ? 'warn' : 'info'
+    this.#parts.logger[level]({ result, ...fields }, 'submission')
+  }
+
+  #whoIs({ account, sender }: Received): { user?: string; sender?: string } {
+    const named = account === undefined ? {} : { user: account.username }
+    if (this.settings.logAddresses) return { ...named, sender }
+    return account === undefined ? {} : { user: maskAddresses(account.username) }
+  }
+
+  #countConnections(change: 1 | -1): void {
+    this.#connections += change
+    this.#parts.metrics?.set('fluxmail_ingress_connections_open', {}, this.#connections)
+  }
+}
+
+function lockedOut(ms: number): Refusal {
+  const minutes = Math.ceil(ms / 60_000)
+  return new Refusal(454, `4.7.0 Too many failed logins; try again in ${minutes} min`)
+}

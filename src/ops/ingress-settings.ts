@@ -1,0 +1,100 @@
+// What the environment says of an ingress, with the files that it names read.
+// Secrets in those files are never quoted.
+
+import { readFileSync } from 'node:fs'
+import { defaultLanes, parseConfig, parseConfigFile, workerSchema } from '../config.js'
+import type { EnvironmentValues } from '../environment.js'
+import { FluxMailError, messageOf } from '../errors.js'
+import type { IngressOptions, IngressUser } from '../ingress/ingress.js'
+
+export type IngressSettings = Omit<IngressOptions, 'queue' | 'logger' | 'metrics' | 'clock'> & {
+  readonly lanes: readonly string[]
+}
+
+/** @throws FluxMailError `invalid_config`, `read_error` */
+export function readIngressSettings(values: EnvironmentValues): IngressSettings {
+  const lanes = lanesOf(values)
+  const settings = {
+    lanes,
+    host: values.ingressHost,
+    port: portOf('FLUXMAIL_INGRESS_PORT', values.ingressPort),
+    securePort: portOf('FLUXMAIL_INGRESS_SECURE_PORT', values.ingressSecurePort),
+    tls: tlsOf(values),
+    users: usersOf(values),
+    domain: values.ingressDomain,
+    lane: values.ingressLane,
+    route: values.ingressRoute,
+    maxMessageBytes: values.ingressMaxMessageBytes,
+    maxReceivingBytes: values.ingressMaxReceivingBytes,
+    maxRecipients: values.ingressMaxRecipients,
+    maxConnections: values.ingressMaxConnections,
+    maxFailedLogins: values.ingressMaxFailedLogins,
+    logAddresses: values.logAddresses,
+  }
+  refuseUnknownLanes(settings, lanes)
+  return settings
+}
+
+function portOf(name: string, text: string | undefined): number | false | undefined {
+  if (text === undefined) return undefined
+  if (text.toLowerCase() === 'off') return false
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
+  throw invalid(`${name} must be a port, 0 for any free one, or off, and is ${JSON.stringify(text)}`)
+}
+
+function tlsOf({
+  ingressTlsKeyFile: key,
+  ingressTlsCertFile: cert,
+}: EnvironmentValues): IngressSettings['tls'] {
+  if (key === undefined && cert === undefined) return undefined
+  if (key !== undefined && cert !== undefined) {
+    return {
+      key: read('FLUXMAIL_INGRESS_TLS_KEY_FILE', key),
+      cert: read('FLUXMAIL_INGRESS_TLS_CERT_FILE', cert),
+    }
+  }
+  throw invalid(
+    'FLUXMAIL_INGRESS_TLS_KEY_FILE and FLUXMAIL_INGRESS_TLS_CERT_FILE go together: set both or neither',
+  )
+}
+
+/** What is in the file is checked with everything else, by the ingress's own schema. */
+function usersOf({ ingressUsers: file }: EnvironmentValues): IngressSettings['users'] {
+  if (file === undefined) return undefined
+  const users = parseConfigFile(read('FLUXMAIL_INGRESS_USERS', file), file)
+  if (Array.isArray(users)) return users as IngressUser[]
+  throw invalid(`${file} (FLUXMAIL_INGRESS_USERS) must hold an array of users`)
+}
+
+/** The lanes of the workers' configuration file, where there is one: the queue must know the same. */
+function lanesOf({ config: file }: EnvironmentValues): string[] {
+  if (file === undefined) return Object.keys(defaultLanes)
+  const config = parseConfig(workerSchema, parseConfigFile(read('FLUXMAIL_CONFIG', file), file), file)
+  return Object.keys(config.lanes)
+}
+
+/** Better now than at the first message. */
+function refuseUnknownLanes({ lane, users = [] }: IngressSettings, lanes: readonly string[]): void {
+  const named = [lane, ...users.map((user) => user?.lane)].filter((name) => name !== undefined)
+  const unknown = named.find((name) => !lanes.includes(name))
+  if (unknown === undefined) return
+  throw invalid(`there is no lane ${JSON.stringify(unknown)} for the ingress; there are ${lanes.join(', ')}`)
+}
+
+function read(variable: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new FluxMailError(
+      'read_error',
+      `${variable} names ${file}, which cannot be read: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+function invalid(message: string): FluxMailError {
+  return new FluxMailError('invalid_config', message)
+}

@@ -1,0 +1,63 @@
+// The submitting role of a process: an SMTP submission server and its HTTP port, configured from the environment.
+
+import { type Env, processEnv } from '../config.js'
+import { parseEnvironment } from '../environment.js'
+import { openIngress } from '../ingress/ingress.js'
+import { MailQueue } from '../mail-queue.js'
+import { defaultRedisUrl } from '../redis.js'
+import { createLogger, type LogLevel } from '../telemetry/log.js'
+import { createMetrics } from '../telemetry/metrics.js'
+import type { Role } from './deliver.js'
+import { openOpsServer } from './http.js'
+import { readIngressSettings } from './ingress-settings.js'
+
+export interface IngressRole extends Role {
+  /** Where SMTP with STARTTLS listens. */
+  readonly port: number | undefined
+  /** Where SMTP with TLS from the first byte listens. */
+  readonly securePort: number | undefined
+}
+
+const DEFAULT_HTTP_HOST = '127.0.0.1'
+const DEFAULT_HTTP_PORT = 9465
+const DEFAULT_DRAIN_MS = 30_000
+
+/**
+ * Starts an SMTP submission server as the environment says. It need not reach Redis to start: while Redis is away,
+ * clients are told to try again, and the role stays ready to tell them.
+ *
+ * @throws FluxMailError `invalid_config`, `read_error`, `setup_failed`
+ */
+export async function openIngressRole(env: Env = processEnv()): Promise<IngressRole> {
+  const values = parseEnvironment(env)
+  const { lanes, ...settings } = readIngressSettings(values)
+  const logger = createLogger((values.logLevel ?? 'info') as LogLevel)
+  const metrics = createMetrics()
+  const queue = new MailQueue({ redis: values.redis ?? defaultRedisUrl, name: values.name, lanes })
+  const closers: (() => Promise<void>)[] = [() => queue.close()]
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    const ingress = await openIngress({ ...settings, queue, logger, metrics })
+    const deadlineMs = values.drainMs ?? DEFAULT_DRAIN_MS
+    closers.push(() => ingress.close({ deadlineMs }))
+    const observed = { isReady: true, metrics }
+    const httpHost = values.httpHost ?? DEFAULT_HTTP_HOST
+    const http = await openOpsServer(observed, httpHost, values.httpPort ?? DEFAULT_HTTP_PORT)
+    // Last in the list is first to go, and who looks shall see that it drains.
+    closers.splice(1, 0, () => http.close())
+    const { port, securePort } = ingress
+    logger.info({ port, securePort, http: `http://${httpHost}:${http.port}` }, 'taking submissions')
+    const close = async () => {
+      logger.info({}, 'draining')
+      observed.isReady = false
+      await closeAll()
+      logger.info({}, 'stopped')
+    }
+    return { httpPort: http.port, port, securePort, close }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
