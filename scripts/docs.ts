@@ -3,11 +3,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { referenceTables } from '../src/cli/reference.js'
+import { differencesTable } from './coming-from-fluxmail.js'
 
 const path = join(import.meta.dirname, '..', 'README.md')
 const standing = readFileSync(path, 'utf8')
 let fresh = standing
-for (const [name, table] of Object.entries(referenceTables())) {
+const tables = { ...referenceTables(), 'coming-from-fluxmail': differencesTable() }
+for (const [name, table] of Object.entries(tables)) {
   const place = new RegExp(`(<!-- ${name}:begin -->\n)[\\s\\S]*?(<!-- ${name}:end -->)`)
   if (!place.test(fresh)) throw new Error(`README.md has no place for the table "${name}"`)
   fresh = fresh.replace(place, (_all, begin: string, end: string) => `${begin}${table}\n${end}`)
