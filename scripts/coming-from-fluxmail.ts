@@ -1,5 +1,5 @@
 // The differences from FluxMail (Python), from the list beside this file: a row for each of its names and rules.
-// The last cell names the test that proves the row; it is for us and is not printed.
+// The cells after the third name the tests that prove the row; they are for us and are not printed.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,8 +9,8 @@ export interface Row {
   readonly theirs: string
   readonly ours: string
   readonly differs: string
-  /** `test/file.test.ts › describe › test`. */
-  readonly proof: string
+  /** `test/file.test.ts › describe › test`, one or more. */
+  readonly proofs: readonly string[]
 }
 
 const path = join(import.meta.dirname, 'coming-from-fluxmail.md')
@@ -28,8 +28,9 @@ export function readRows(): readonly Row[] {
 
 function rowOf(group: string, line: string): Row {
   const cells = line.slice(2, -2).split(' | ')
-  const [theirs, ours, differs, proof] = cells
-  if (theirs && ours && differs && proof && cells.length === 4) return { group, theirs, ours, differs, proof }
+  const [theirs, ours, differs, ...proofs] = cells
+  const proven = proofs.length > 0 && proofs.every((proof) => proof !== '')
+  if (theirs && ours && differs && proven) return { group, theirs, ours, differs, proofs }
   throw new Error(`coming-from-fluxmail.md has a row that is none: ${line}`)
 }
 

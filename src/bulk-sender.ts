@@ -2,25 +2,27 @@
 // It reads no further ahead than it sends, and a connection that is lost costs no message.
 
 import { z } from 'zod'
-import { type BulkBar, openBulkBar } from './bulk/bar.js'
+import { type BulkBar, type BulkProgress, openBulkBar } from './bulk/bar.js'
 import { Outage } from './bulk/outage.js'
 import { BulkPace } from './bulk/pace.js'
 import { type Numbered, Source } from './bulk/source.js'
-import { type BulkProgress, type BulkResult, Tally } from './bulk/tally.js'
-import { readWith } from './config.js'
+import { type BulkResult, Tally } from './bulk/tally.js'
+import type { Clock } from './clock.js'
+import { parseWith } from './config.js'
 import { FluxMailError, guarded, messageOf } from './errors.js'
 import { FluxMail, nowSenderOf } from './fluxmail.js'
 import { linkSignals } from './linked-signal.js'
 import { Email, type EmailFields, type SendResult } from './message/email.js'
 import { type NowSender, sendNow } from './send-now.js'
 
-export type { BulkProgress, BulkResult } from './bulk/tally.js'
+export type { BulkProgress } from './bulk/bar.js'
+export type { BulkResult } from './bulk/tally.js'
 
 /** What is sent: emails, or the fields of emails, which are then created as they are sent. */
 export type BulkMessages = Iterable<EmailFields | Email> | AsyncIterable<EmailFields | Email>
 
 export interface BulkOptions {
-  /** Hears of each message that the relay accepted for all of its recipients. Awaited. */
+  /** Hears of each message that the relay accepted for all of its recipients. Awaited, for 1 s once the batch ends. */
   readonly onSuccess?: ((index: number, result: SendResult) => unknown) | undefined
   /** Hears of each message that failed, also for some of its recipients only. Awaited. */
   readonly onError?: ((index: number, error: FluxMailError) => unknown) | undefined
@@ -33,9 +35,15 @@ export interface BulkOptions {
   readonly maxPerSecond?: number | undefined
   /** Messages read and being sent at the same time. Default: the `maxConnections` of the FluxMail. */
   readonly concurrency?: number | undefined
-  /** Ends the reading; what is on the wire is finished, and what waits to be fails. */
+  /**
+   * Ends the reading. What is on the wire is finished; what waits to be fails with `details.code` `ABORTED`, and has
+   * not been sent unless `details.maybeSent`.
+   */
   readonly signal?: AbortSignal | undefined
-  /** How long a relay that was there and cannot be reached any more is waited for. Default: 10 000. */
+  /**
+   * How long a relay is waited for that is there and takes no connection (4yz, reset), or was there and cannot be
+   * reached any more. Default: 10 000.
+   */
   readonly maxOutageMs?: number | undefined
   /** How many failures `errors` keeps; all are counted, and `onError` hears of all. Default: 10 000. */
   readonly maxErrors?: number | undefined
@@ -96,9 +104,10 @@ export class BulkSender {
    * Sends each message as it is read and resolves once all have been answered. A message that is not accepted for
    * all of its recipients has failed, and so has one that cannot be created; neither ends the batch.
    *
-   * A connection lost before the final dot costs no message, whatever `maxRetries` is; a relay that was there and
-   * cannot be reached any more is waited for, `maxOutageMs` long. After that, or where it never could be reached or
-   * refuses the login, messages fail at once, and one every five seconds asks again.
+   * A connection lost before the final dot costs no message, whatever `maxRetries` is; a relay that turns connections
+   * away for now (4yz, reset), or was there and cannot be reached any more, is waited for, `maxOutageMs` long. After
+   * that, or where it never could be reached or refuses the login, messages fail at once, and one every five seconds
+   * asks again.
    *
    * @throws FluxMailError `invalid_params`, `outlook_no_send`, `closed`. When `messages` throws (`invalid_params`) or
    * the FluxMail is closed meanwhile, `details.result` says what became of those that were read.
@@ -113,7 +122,7 @@ export class BulkSender {
     const { signal } = linked
     const source = guarded('invalid_params', 'messages', () => new Source(messages, signal, clock))
     using bar = parsed.progress === true ? await openBulkBar() : undefined
-    const tally = createTally(parsed, messages, bar)
+    const tally = createTally(parsed, { messages, bar, signal, clock })
     const sending = { ...shared, source, tally, signal, maxOutageMs }
     const ends = [shared.outage.begin(), ...(maxPerSecond > 0 ? [shared.pace.limit(maxPerSecond)] : [])]
     try {
@@ -170,25 +179,26 @@ export class BulkSender {
 type ParsedOptions = z.output<typeof optionsSchema>
 
 function parseBulkOptions(options: unknown): ParsedOptions {
-  const read = readWith(optionsSchema, options, { code: 'invalid_params', where: 'options' })
-  if ('data' in read) return read.data
-  const { problems } = read
-  throw new FluxMailError(
-    'invalid_params',
-    `the options of sendBatch() are wrong:\n  ${problems.join('\n  ')}`,
-    {
-      details: { problems },
-    },
-  )
+  const names = {
+    code: 'invalid_params',
+    where: 'options',
+    wrong: 'the options of sendBatch() are wrong',
+  } as const
+  return parseWith(optionsSchema, options, names)
 }
 
-function createTally(options: ParsedOptions, messages: unknown, bar: BulkBar | undefined): Tally {
+interface Surroundings {
+  readonly messages: unknown
+  readonly bar: BulkBar | undefined
+  readonly signal: AbortSignal
+  readonly clock: Clock
+}
+
+function createTally(options: ParsedOptions, { messages, bar, signal, clock }: Surroundings): Tally {
   const { onSuccess, onError, progress, maxErrors } = options
-  const onProgress = [
-    ...(bar ? [(each: BulkProgress) => bar.update(each)] : []),
-    ...(typeof progress === 'function' ? [progress] : []),
-  ]
-  return new Tally({ onSuccess, onError, onProgress }, maxErrors, lengthOf(messages))
+  const onProgress = typeof progress === 'function' ? progress : undefined
+  const total = lengthOf(messages)
+  return new Tally({ onSuccess, onError, onProgress }, { bar, maxErrors, total, signal, clock })
 }
 
 function lengthOf(messages: unknown): number | undefined {

@@ -4,16 +4,28 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { maxTimerMs } from './clock.js'
+import { problemsOf, wordsWith } from './config-problems.js'
 import { type ErrorCode, FluxMailError, guarded } from './errors.js'
+import { normalizeDomain } from './message/domain.js'
 import { dkimSchema } from './smtp/dkim-options.js'
 import { oauth2Schema } from './smtp/oauth2-options.js'
+import { type RelayHost, readRelayHost } from './smtp/relay-host.js'
+import { tlsSchema } from './smtp/tls-options.js'
+
+export type {
+  DkimOptions,
+  OAuth2Options,
+  RelayOptions,
+  RetryRule,
+  WorkerConfigInput,
+} from './config-options.js'
 
 const milliseconds = z.number().int().min(0).max(maxTimerMs)
 const port = z.number().int().min(1).max(65_535)
 /** What names a relay, a route, a lane or a batch. */
 export const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
 
-const retrySchema = z.strictObject({
+export const retrySchema = z.strictObject({
   delaysMs: z
     .array(milliseconds)
     .min(1)
@@ -34,15 +46,12 @@ export const laneSchema = z.strictObject({
   }),
 })
 
-export type RetryRule = z.output<typeof retrySchema>
-export type LaneConfig = z.output<typeof laneSchema>
-
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const delaysMs = [1, 5, 15, 60, 120, 240].map((minutes) => minutes * MINUTE_MS)
 
 /** The lanes that exist unless configured otherwise. */
-export const defaultLanes: Readonly<Record<string, LaneConfig>> = {
+export const defaultLanes: Readonly<Record<string, z.output<typeof laneSchema>>> = {
   transactional: { retry: { delaysMs, jitter: 0.2, maxAgeMs: 4 * HOUR_MS }, unknown: 'resend' },
   bulk: { retry: { delaysMs, jitter: 0.2, maxAgeMs: 48 * HOUR_MS }, unknown: 'hold' },
 }
@@ -51,12 +60,15 @@ export const relaySchema = z
   .strictObject({
     host: z
       .string()
-      .min(1, 'must name the relay')
+      .superRefine((host, context) => {
+        const read = readRelayHost(host)
+        if ('problem' in read) context.addIssue({ code: 'custom', message: read.problem })
+      })
       .meta({ description: "the relay's name or address; `relay:domain` sets `domain` too" }),
     port: port.optional().meta({ description: '465 with `useSsl`, 587 with `useTls`, else 25' }),
     domain: z
       .string()
-      .min(1)
+      .refine((domain) => normalizeDomain(domain) !== undefined, 'must be a domain such as example.com')
       .optional()
       .meta({ description: "the domain of EHLO; this machine's name unless given" }),
     username: z.string().min(1).optional().meta({ description: 'login name; with `password` or not at all' }),
@@ -64,7 +76,7 @@ export const relaySchema = z
     auth: oauth2Schema.optional(),
     useTls: z.boolean().default(false).meta({ description: 'STARTTLS required: no upgrade, no mail' }),
     useSsl: z.boolean().default(false).meta({ description: 'TLS from the first byte' }),
-    tls: z.record(z.string(), z.unknown()).optional().meta({
+    tls: tlsSchema.optional().meta({
       description:
         "Node's TLS options (`ca`, `cert`, `key`, …); certificates are verified unless they say otherwise",
     }),
@@ -103,7 +115,7 @@ export const relaySchema = z
   })
   .transform((relay) => ({
     ...relay,
-    ...splitHost(relay.host, relay.domain),
+    ...hostAndDomain(relay.host, relay.domain),
     port: relay.port ?? (relay.useSsl ? 465 : relay.useTls ? 587 : 25),
   }))
 
@@ -124,11 +136,8 @@ interface RelayShape {
 
 function relayProblems(relay: RelayShape): Problem[] {
   const problems: Problem[] = []
-  const { host } = splitHost(relay.host, undefined)
+  const { host } = hostAndDomain(relay.host, undefined)
   const add = (path: string, message: string) => problems.push({ path: [path], message })
-  const shorthand = /^[^[\]:]*:(\d+)$/.exec(relay.host)
-  if (shorthand) add('host', `holds a port; write host and port apart: port ${shorthand[1]}`)
-  if (host === '') add('host', 'must name the relay')
   if (relay.useTls && relay.useSsl)
     add('useSsl', 'cannot go with useTls: choose STARTTLS (useTls) or implicit TLS (useSsl)')
   if ((relay.username === undefined) !== (relay.password === undefined)) {
@@ -147,17 +156,13 @@ function relayProblems(relay: RelayShape): Problem[] {
   return problems
 }
 
-/** Takes the shorthand `relay:domain` and bracketed IPv6 literals apart. */
-function splitHost(host: string, domain: string | undefined): { host: string; domain?: string } {
-  const bracketed = /^\[([0-9A-Fa-f:.]+)\](?::(.+))?$/.exec(host)
-  const plain = isIP(host) === 6 ? null : /^([^:]*):(.*)$/.exec(host)
-  const [relay, shorthand] = bracketed
-    ? [bracketed[1] ?? '', bracketed[2]]
-    : plain
-      ? [plain[1] ?? '', plain[2]]
-      : [host, undefined]
-  const chosen = domain ?? (shorthand || undefined)
-  return { host: relay, ...(chosen === undefined ? {} : { domain: chosen }) }
+/** `domain` goes before that of the shorthand. */
+function hostAndDomain(text: string, domain: string | undefined): RelayHost {
+  const read = readRelayHost(text)
+  // A host that cannot be read has been refused by now.
+  const host = 'problem' in read ? { host: text } : read
+  const normal = domain === undefined ? undefined : normalizeDomain(domain)
+  return normal === undefined ? host : { ...host, domain: normal }
 }
 
 /** Whether a host can only be this machine, so that a password to it crosses no network. */
@@ -165,7 +170,6 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
-export type RelayOptions = z.input<typeof relaySchema>
 export type RelayConfig = z.output<typeof relaySchema>
 
 const workerShape = {
@@ -214,30 +218,47 @@ export const workerSchema = z.strictObject(workerShape).superRefine((config, con
 })
 
 export type WorkerConfig = z.output<typeof workerSchema>
-export type WorkerConfigInput = z.input<typeof workerSchema>
 
-/** Checks `input` against `schema`; throws `invalid_config` with one line for each thing that is wrong. */
-export function parseConfig<S extends z.ZodType>(schema: S, input: unknown, where: string): z.output<S> {
-  const read = readWith(schema, input, { code: 'invalid_config', where })
+/**
+ * Checks `input` against `schema`; throws `invalid_config` with one line for each thing that is wrong. `besides` are
+ * options that stand beside those of `schema` where the user writes them.
+ */
+export function parseConfig<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  where: string,
+  besides: readonly string[] = [],
+): z.output<S> {
+  return parseWith(schema, input, { code: 'invalid_config', where, wrong: `${where} is wrong`, besides })
+}
+
+/** As `parseConfig` does, with another code. `wrong` is said before the lines. */
+export function parseWith<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  { wrong, ...reading }: Reading & { readonly wrong: string },
+): z.output<S> {
+  const read = readWith(schema, input, reading)
   if ('data' in read) return read.data
   const { problems } = read
-  throw new FluxMailError('invalid_config', `${where} is wrong:\n  ${problems.join('\n  ')}`, {
-    details: { problems },
-  })
+  throw new FluxMailError(reading.code, `${wrong}:\n  ${problems.join('\n  ')}`, { details: { problems } })
+}
+
+interface Reading {
+  readonly code: ErrorCode
+  readonly where: string
+  readonly besides?: readonly string[]
 }
 
 /** What `schema` makes of `input`, or what is wrong with it. Throws `code` where `input` cannot be looked at. */
 export function readWith<S extends z.ZodType>(
   schema: S,
   input: unknown,
-  { code, where }: { code: ErrorCode; where: string },
+  { code, where, besides = [] }: Reading,
 ): { data: z.output<S> } | { problems: string[] } {
   return guarded(code, where, () => {
-    const parsed = schema.safeParse(input)
-    if (parsed.success) return { data: parsed.data }
-    return {
-      problems: parsed.error.issues.map((issue) => `${issue.path.join('.') || where}: ${issue.message}`),
-    }
+    const parsed = schema.safeParse(input, { error: wordsWith(besides) })
+    return parsed.success ? { data: parsed.data } : { problems: problemsOf(parsed.error.issues) }
   })
 }
 

@@ -46,6 +46,9 @@ export interface DeliveryWorkerOptions extends WorkerConfigInput {
   clock?: Clock | undefined
 }
 
+/** The options that are not those of the configuration. */
+const ownOptions = ['redis', 'name', 'logger', 'logLevel', 'clock'] as const
+
 export interface CloseOptions {
   /** How long to wait for what is on the wire; default 30 000. */
   deadlineMs?: number | undefined
@@ -100,7 +103,7 @@ export class DeliveryWorker {
       ...config
     } = guarded('invalid_config', 'the options of DeliveryWorker', () => ({ ...options }))
     const clock = parseClock(givenClock)
-    this.#config = parseConfig(workerSchema, config, 'the configuration of the worker')
+    this.#config = parseConfig(workerSchema, config, 'the configuration of the worker', ownOptions)
     this.#clock = clock
     this.#name = checkName(name)
     this.#logger = logger === undefined ? createLogger(logLevel) : parseLogger(logger)

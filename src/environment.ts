@@ -1,7 +1,7 @@
 // The environment variables: one table from which they are parsed and the README's table is written.
-// A value that cannot be read is refused with its name and what would be right; a secret is never quoted.
+// A value that cannot be read is refused with its name and what would be right; a secret is never quoted or trimmed.
 
-import type { Env, RelayOptions } from './config.js'
+import type { DkimOptions, Env, OAuth2Options, RelayOptions } from './config.js'
 import { FluxMailError, guarded } from './errors.js'
 
 type Kind = 'text' | 'secret' | 'integer' | 'number' | 'seconds' | 'boolean'
@@ -16,7 +16,7 @@ interface Variable {
 /** Every variable that the library and its processes read. The README's table is written from this. */
 export const environmentVariables = {
   FLUXMAIL_REDIS_URL: {
-    kind: 'secret',
+    kind: 'text',
     sets: 'redis',
     help: 'where Redis is; `redis://127.0.0.1:6379` unless set',
   },
@@ -169,7 +169,7 @@ export const environmentVariables = {
   FLUXMAIL_INGRESS_MAX_FAILED_LOGINS: {
     kind: 'integer',
     sets: 'ingressMaxFailedLogins',
-    help: 'failed logins from one address in ten minutes before it is locked out; 10 unless set',
+    help: 'different wrong passwords for one user from one address in ten minutes before that user is locked out there; 10 unless set',
   },
   FLUXMAIL_LOG_LEVEL: {
     kind: 'text',
@@ -201,7 +201,8 @@ const words: Readonly<Record<string, boolean>> = {
 }
 
 /**
- * Reads the variables of the table out of `env`; an empty value counts as unset.
+ * Reads the variables of the table out of `env`; an empty value counts as unset. Spaces around a value are cut off,
+ * unless it is a secret, where they may be part of it.
  *
  * @throws FluxMailError `invalid_config` with a line for each value that cannot be read
  */
@@ -209,7 +210,7 @@ export function parseEnvironment(env: Env): EnvironmentValues {
   const values: Record<string, string | number | boolean> = {}
   const problems: string[] = []
   for (const [name, variable] of Object.entries(environmentVariables)) {
-    const text = readText(env, name)
+    const text = readText(env, name, variable.kind)
     if (text === '') continue
     const value = text === undefined ? undefined : parseValue(variable.kind, text)
     if (value === undefined) problems.push(`${name} ${complaint(variable.kind)}, and is ${shown(text)}`)
@@ -221,14 +222,15 @@ export function parseEnvironment(env: Env): EnvironmentValues {
   })
 }
 
-/** The trimmed text of a variable, `''` for one that is not set, undefined for what is no text. */
-function readText(env: unknown, name: string): string | undefined {
+/** The text of a variable, `''` for one that is not set, undefined for what is no text. */
+function readText(env: unknown, name: string, kind: Kind): string | undefined {
   const value = guarded('invalid_config', `the environment, at ${name},`, () => {
     if (typeof env === 'object' && env !== null) return Reflect.get(env, name) as unknown
     throw new FluxMailError('invalid_config', 'the environment must be an object such as process.env')
   })
   if (value === undefined || value === null) return ''
-  return typeof value === 'string' ? value.trim() : undefined
+  if (typeof value !== 'string') return undefined
+  return kind === 'secret' ? value : value.trim()
 }
 
 function shown(text: string | undefined): string {
@@ -276,8 +278,8 @@ export function relayOptionsOf(values: EnvironmentValues): Partial<RelayOptions>
   })
   return {
     ...pickValues(values, relayValues),
-    ...(dkim && { dkim: dkim as RelayOptions['dkim'] }),
-    ...(auth && { auth: { type: 'OAuth2', ...auth } as RelayOptions['auth'] }),
+    ...(dkim && { dkim: dkim as Partial<DkimOptions> as DkimOptions }),
+    ...(auth && { auth: { type: 'OAuth2', ...auth } as Partial<OAuth2Options> as OAuth2Options }),
   }
 }
 

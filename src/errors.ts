@@ -22,7 +22,8 @@ export const errorCodes = {
   css_inline_failed: 'the style sheet could not be inlined',
   send_failed: 'the relay refused the message or some of its recipients, or could not be reached',
   connection_failed: 'the test of the connection failed',
-  callback_failed: 'a callback given to a bulk send threw; the counts beside it are right',
+  callback_failed:
+    'a callback given to a bulk send threw, or had not settled when the batch was ended; the counts beside it are right',
   display_failed: 'the preview could not be made, or Outlook could not open the email',
   outlook_no_send: '`send()` on an Outlook instance',
   outlook_no_async: 'queueing an email of an Outlook instance',

@@ -9,6 +9,7 @@ import { defaultMaxAttachmentBytes } from './mail-queue.js'
 import { parseMailbox } from './message/address.js'
 import type { AddressInput, Mailbox } from './message/email-parts.js'
 import { quoted } from './message/field-error.js'
+import { refuseSender } from './message/sendable.js'
 import { type Outlook, type OutlookOptions, parseOutlook } from './outlook/outlook-options.js'
 import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
 import { quietLogger } from './telemetry/send-report.js'
@@ -16,18 +17,27 @@ import { quietLogger } from './telemetry/send-report.js'
 /** What `objectType` may be; the words in any case do as well. */
 export const EmailObject = { SMTP: 'smtp', OUTLOOK: 'outlook' } as const
 
+type Words = (typeof EmailObject)[keyof typeof EmailObject]
+
+/** `smtp` or `outlook`, as a word in any case; more mixed ones than these do as well where no compiler looks. */
+export type EmailObjectType = Words | Uppercase<Words> | Capitalize<Words>
+
 /** A relay and the domain that mail through it belongs to. */
 export interface EmailInstance {
+  /** Its name or address. */
   relay: string
+  /** The domain of EHLO and of Message-IDs. */
   domain?: string | undefined
 }
 
 /** With `outlook` no option of a relay is needed, and those given are passed over. */
-export interface FluxMailOptions extends Omit<RelayOptions, 'host'> {
+export interface FluxMailOptions extends Omit<RelayOptions, 'host' | 'domain'> {
   /** `smtp` or `outlook`, in any case; default `smtp`. */
-  objectType?: string | undefined
+  objectType?: EmailObjectType | undefined
   /** The relay's name, `relay:domain`, or `{ relay, domain }`; required for `smtp`. */
   host?: string | EmailInstance | undefined
+  /** The domain of EHLO and of Message-IDs; unless given, this machine's name in EHLO and the sender's in Message-IDs. */
+  domain?: string | undefined
   /** From, unless an email names another; default: `username` if it is an address. Refused for `outlook`. */
   sender?: AddressInput | undefined
   /** Further tries of `send()` for what is transient; default 0. */
@@ -42,8 +52,22 @@ export interface FluxMailOptions extends Omit<RelayOptions, 'host'> {
   logLevel?: LogLevel | undefined
   /** How Outlook is reached. */
   outlook?: OutlookOptions | undefined
+  /** Time and waiting, for tests. */
   clock?: Clock | undefined
 }
+
+/** The options that are not those of a relay. */
+const ownOptions = [
+  'objectType',
+  'sender',
+  'maxRetries',
+  'retryDelayMs',
+  'maxAttachmentBytes',
+  'logger',
+  'logLevel',
+  'outlook',
+  'clock',
+] as const satisfies readonly (keyof FluxMailOptions)[]
 
 export interface FluxMailSettings {
   readonly clock: Clock
@@ -113,7 +137,7 @@ function parseKind(objectType: unknown): 'smtp' | 'outlook' {
 
 function parseRelay(host: unknown, options: object): RelayConfig {
   const named = guarded('invalid_config', 'host', () => hostOf(host))
-  return parseConfig(relaySchema, { ...options, ...named }, where)
+  return parseConfig(relaySchema, { ...options, ...named }, where, ownOptions)
 }
 
 function hostOf(host: unknown): { host: unknown; domain?: unknown } {
@@ -123,20 +147,13 @@ function hostOf(host: unknown): { host: unknown; domain?: unknown } {
   return { host: relay, ...(domain === undefined || domain === '' ? {} : { domain }) }
 }
 
+const anyRelaySchema = z.strictObject(
+  Object.fromEntries(Object.keys(relaySchema.in.shape).map((name) => [name, z.unknown().optional()])),
+)
+
 /** The options of a relay mean nothing to Outlook; what is no option at all is still a mistake. */
 function passOver(options: object): undefined {
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(relaySchema.in.shape, name))
-  if (unknown === undefined) return undefined
-  throw new FluxMailError('invalid_config', `${where} is wrong: there is no option ${quoted(unknown)}`)
-}
-
-function refuseSender(sender: AddressInput | undefined): undefined {
-  if (sender === undefined) return undefined
-  throw new FluxMailError(
-    'outlook_no_sender',
-    'sender: Outlook sends from its own account. Leave it out, or use objectType: smtp.',
-    { details: { field: 'sender' } },
-  )
+  parseConfig(anyRelaySchema, options, where, ownOptions)
 }
 
 function defaultSender(sender: AddressInput | undefined, username: string | undefined): Mailbox | undefined {
@@ -149,12 +166,14 @@ function defaultSender(sender: AddressInput | undefined, username: string | unde
 
 /** What the environment says; of Outlook it says nothing that a relay would need. Throws `invalid_config`. */
 export function optionsOfEnvironment(values: EnvironmentValues): FluxMailOptions {
-  // Which words these may be is checked with all other options.
+  // Which words these two may be is checked with all other options.
   const logLevel = values.logLevel as LogLevel | undefined
-  const { objectType, host } = values
+  const { host } = values
+  const objectType = values.objectType as EmailObjectType | undefined
   if (objectType?.toLowerCase() === EmailObject.OUTLOOK) return { objectType, logLevel }
   if (host === undefined && (objectType === undefined || objectType.toLowerCase() === EmailObject.SMTP))
     throw new FluxMailError('invalid_config', 'FLUXMAIL_HOST is not set; it names the SMTP relay')
-  const own = pickValues(values, ['objectType', 'sender', 'maxRetries', 'retryDelayMs'])
-  return { host, logLevel, ...own, ...relayOptionsOf(values) }
+  const own = pickValues(values, ['sender', 'maxRetries', 'retryDelayMs'])
+  const kind = objectType === undefined ? {} : { objectType }
+  return { host, logLevel, ...kind, ...own, ...relayOptionsOf(values) }
 }

@@ -25,6 +25,8 @@ import {
   type SendOptions,
   type SendResult,
 } from './message/email.js'
+import { outlookRefusal } from './message/sendable.js'
+import { describeFailure } from './send-failed.js'
 import { type NowSender, parseSendOptions, sendNow } from './send-now.js'
 import { createRelays, type Relays } from './smtp/relays.js'
 import { openWire } from './smtp/wire.js'
@@ -41,11 +43,6 @@ export interface ConnectionReport {
 }
 
 const RELAY = 'relay'
-
-const outlookRefusals = {
-  outlook_no_send: 'an email for Outlook is sent from Outlook: open it there with display() or toDraft(path)',
-  outlook_no_connect: 'Outlook has no relay to connect to',
-} as const
 
 /** What sends for `smtp`. */
 interface Smtp {
@@ -137,10 +134,15 @@ export class FluxMail {
     const opened = await openWire(relay, this.#closing.signal)
     const { host, port } = relay
     if ('failure' in opened) {
-      const { message, code, response } = opened.failure
-      const error = new FluxMailError('connection_failed', `${host}:${port}: ${message}`, {
-        details: { relay: host, port, code, reply: response && parseReply(response) },
-      })
+      const { code, response, stage, cause } = opened.failure
+      const error = new FluxMailError(
+        'connection_failed',
+        describeFailure(relay, opened.failure, ' anything'),
+        {
+          cause,
+          details: { relay: host, port, code, stage, reply: response && parseReply(response) },
+        },
+      )
       reportConnection(this.#settings.logger, error)
       throw error
     }
@@ -164,7 +166,10 @@ export class FluxMail {
     return this.#smtp === undefined
   }
 
-  /** Hangs up at once: sends in progress fail, and say whether the relay may have had the message. */
+  /**
+   * Hangs up: sends in progress fail, and say whether the relay may have had the message. Connections that are not in
+   * use say QUIT, which keeps no process alive.
+   */
   async close(): Promise<void> {
     this.#closing.abort(new FluxMailError('closed', 'this FluxMail was closed'))
     this.#smtp?.relays.close()
@@ -193,9 +198,10 @@ export class FluxMail {
     const events = { opened: () => undefined, closed: () => undefined }
     // Every further try is a try: it connects again, however short ago the last one failed.
     const relays = createRelays({ [RELAY]: relay }, {}, clock, events, { restMs: 0 })
-    const { host, maxConnections } = relay
+    const { host, port, maxConnections } = relay
     const now: NowSender = {
       host,
+      port,
       maxConnections,
       clock,
       maxRetries,
@@ -209,7 +215,7 @@ export class FluxMail {
 
   #requireSmtp(code: 'outlook_no_send' | 'outlook_no_connect'): Smtp {
     if (this.#smtp !== undefined) return this.#smtp
-    throw new FluxMailError(code, `${outlookRefusals[code]}; use objectType: 'smtp' for that`)
+    throw outlookRefusal(code)
   }
 
   #refuseIfClosed(): void {

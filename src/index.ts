@@ -8,14 +8,26 @@ export {
   BulkSender,
 } from './bulk-sender.js'
 export { type Clock, systemClock } from './clock.js'
-export type { LaneConfig, RelayOptions, RetryRule, WorkerConfigInput } from './config.js'
+export type {
+  DkimOptions,
+  LaneConfig,
+  OAuth2Options,
+  RelayOptions,
+  RetryRule,
+  WorkerConfigInput,
+} from './config-options.js'
 export type { BatchContent, TemplateInput } from './content/batch-content.js'
 export { EmailTemplate, type TemplateFileOptions, type TemplateOptions } from './content/template.js'
 export type { Outcome, OutcomeKind, Reason, Reply } from './delivery/outcome.js'
 export { type CloseOptions, DeliveryWorker, type DeliveryWorkerOptions } from './delivery-worker.js'
 export { type ErrorCode, errorCodes, FluxMailError } from './errors.js'
 export { type ConnectionReport, FluxMail } from './fluxmail.js'
-export { type EmailInstance, EmailObject, type FluxMailOptions } from './fluxmail-options.js'
+export {
+  type EmailInstance,
+  EmailObject,
+  type EmailObjectType,
+  type FluxMailOptions,
+} from './fluxmail-options.js'
 export { type LaneStatus, MailQueue, type MailQueueOptions } from './mail-queue.js'
 export type { AttachmentInput, InlineImageInput } from './message/attachment.js'
 export type {
@@ -47,4 +59,6 @@ export type { EnqueueOptions, Receipt } from './queue/enqueue.js'
 export type { BatchOptions } from './queue/enqueue-batch.js'
 export type { Row } from './queue/row.js'
 export type { RedisTarget } from './redis.js'
+export type { SendFailedDetails } from './send-failed.js'
+export type { AccessToken, GetToken } from './smtp/oauth2-options.js'
 export type { Logger, LogLevel } from './telemetry/log.js'

@@ -1,4 +1,4 @@
-// One signal for several, and a way to let go of them again.
+// One signal for several, and a way to let go of them again; and waiting that ends with a signal.
 // AbortSignal.any leaves a trace of every call in its sources, which grow for as long as they live.
 
 import { setMaxListeners } from 'node:events'
@@ -19,4 +19,14 @@ export function linkSignals(...sources: readonly AbortSignal[]): LinkedSignal {
   for (const source of sources) source.addEventListener('abort', abort, { once: true })
   if (sources.some(({ aborted }) => aborted)) abort()
   return { signal: controller.signal, [Symbol.dispose]: release }
+}
+
+/** What `work` comes to; undefined once `signal` is aborted, also where it was before. */
+export function unlessAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const leave = () => resolve(undefined)
+    if (signal?.aborted) leave()
+    signal?.addEventListener('abort', leave, { once: true })
+    work.then(resolve, reject).finally(() => signal?.removeEventListener('abort', leave))
+  })
 }

@@ -63,7 +63,7 @@ export interface LaneStatus {
 
 export const defaultMaxAttachmentBytes = 25 * 1024 * 1024
 
-const limitsSchema = z.object({
+const limitsSchema = z.strictObject({
   lanes: z.array(laneName).min(1).default(Object.keys(defaultLanes)),
   maxAttachmentBytes: z.number().int().min(1).default(defaultMaxAttachmentBytes),
 })
@@ -89,14 +89,14 @@ export class MailQueue {
     const {
       redis = defaultRedisUrl,
       name = defaultName,
-      lanes,
-      maxAttachmentBytes,
       clock,
-      ...unknown
+      ...others
     } = guarded('invalid_config', 'the options of MailQueue', () => ({ ...options }))
-    const [mistake] = Object.keys(unknown)
-    if (mistake !== undefined) throw new FluxMailError('invalid_config', `MailQueue has no option ${mistake}`)
-    const limits = parseConfig(limitsSchema, { lanes, maxAttachmentBytes }, 'the options of MailQueue')
+    const limits = parseConfig(limitsSchema, others, 'the configuration of the queue', [
+      'redis',
+      'name',
+      'clock',
+    ])
     this.#redis = createRedis(redis, 'producer')
     this.#keys = keysOf(checkName(name))
     this.#clock = parseClock(clock)

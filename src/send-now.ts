@@ -3,20 +3,20 @@
 
 import { z } from 'zod'
 import type { Clock } from './clock.js'
-import { readWith } from './config.js'
+import { parseWith } from './config.js'
 import type { Exchange, Transmission } from './delivery/delivery.js'
 import { judgeExchange } from './delivery/judge.js'
-import type { Outcome, Reason } from './delivery/outcome.js'
 import { parseReply } from './delivery/replies.js'
-import { FluxMailError, messageOf } from './errors.js'
-import type { Email, RejectedRecipient, SendOptions, SendResult } from './message/email.js'
+import type { Email, SendOptions, SendResult } from './message/email.js'
 import { requireSendable } from './message/sendable.js'
+import { type Ended, rejection, sendFailed } from './send-failed.js'
 import type { Acquired } from './smtp/relays.js'
 import { isLastingFault } from './smtp/tls-fault.js'
 
 /** A relay to send through now, with its kept connections and its rule for trying again. */
 export interface NowSender {
   readonly host: string
+  readonly port: number
   readonly maxConnections: number
   readonly clock: Clock
   readonly maxRetries: number
@@ -59,19 +59,12 @@ const optionsSchema = z.strictObject({
 
 /** @throws FluxMailError `invalid_params` with a line for each option that is wrong */
 export function parseSendOptions(options: unknown): SendOptions {
-  const read = readWith(optionsSchema, options, { code: 'invalid_params', where: 'options' })
-  if ('data' in read) return read.data
-  const { problems } = read
-  throw new FluxMailError('invalid_params', `the options of send() are wrong:\n  ${problems.join('\n  ')}`, {
-    details: { problems },
-  })
-}
-
-interface Ended {
-  readonly recipient: string
-  readonly outcome: Outcome
-  readonly attempts: number
-  readonly response: string
+  const names = {
+    code: 'invalid_params',
+    where: 'options',
+    wrong: 'the options of send() are wrong',
+  } as const
+  return parseWith(optionsSchema, options, names)
 }
 
 /** @throws FluxMailError `send_failed` when any recipient was not accepted, unless `allowPartial` and some were */
@@ -86,18 +79,18 @@ export async function sendNow(
   const ended = await Promise.all(
     email.recipients.map(({ address }) => sendTo(sender, { from, to: address, bytes }, options)),
   )
-  const accepted = ended.filter(({ outcome }) => outcome.kind === 'sent')
-  const refused = ended.filter(({ outcome }) => outcome.kind !== 'sent')
+  const accepted = ended.filter(({ exchange }) => exchange.kind === 'accepted')
+  const refused = ended.filter(({ exchange }) => exchange.kind !== 'accepted')
   const result: SendResult = {
     messageId: email.messageId,
     accepted: accepted.map(({ recipient }) => recipient),
     rejected: refused.map(rejection),
-    response: accepted.at(-1)?.response ?? '',
+    response: accepted.map(({ exchange }) => responseOf(exchange)).at(-1) ?? '',
     relay: sender.host,
-    attempts: Math.max(...ended.map(({ attempts }) => attempts)),
+    attempts: ended.reduce((most, { attempts }) => Math.max(most, attempts), 0),
   }
   if (refused.length === 0 || (allowPartial && accepted.length > 0)) return result
-  throw sendFailed(result, refused, signal)
+  throw sendFailed(sender, result, refused, signal)
 }
 
 type Letter = Pick<Transmission, 'from' | 'to' | 'bytes'>
@@ -123,11 +116,15 @@ async function tryUntilEnded(
     const refusal = await own.refusal?.(signal)
     if (refusal) return endedBy(refusal, letter, attempts - 1)
     const exchange = await transmit(sender, letter, own, options)
+    // What was stopped had not begun.
+    if (exchange.kind === 'stopped') return endedBy(exchange, letter, attempts - 1)
     const waitMs = own.waitAfter(exchange)
-    if (waitMs === undefined || signal.aborted) return endedBy(exchange, letter, attempts)
-    sender.retrying(exchange, attempts, waitMs)
-    await sender.clock.sleep(waitMs, signal)
-    if (signal.aborted) return endedBy(exchange, letter, attempts)
+    if (waitMs === undefined) return endedBy(exchange, letter, attempts)
+    if (!signal.aborted) {
+      sender.retrying(exchange, attempts, waitMs)
+      await sender.clock.sleep(waitMs, signal)
+    }
+    if (signal.aborted) return { ...endedBy(exchange, letter, attempts), wasGivenUp: true }
   }
 }
 
@@ -150,8 +147,7 @@ async function transmit(
 }
 
 function endedBy(exchange: Exchange, { to }: Letter, attempts: number): Ended {
-  const response = exchange.kind === 'accepted' ? exchange.response : ''
-  return { recipient: to, outcome: judgeExchange(exchange), attempts, response }
+  return { recipient: to, exchange, attempts }
 }
 
 /** Tries again what is worth it, `maxRetries` times. */
@@ -178,45 +174,9 @@ export function isLasting(exchange: Exchange): boolean {
 }
 
 export function replyCodeOf(exchange: Exchange): number {
-  const response = 'response' in exchange ? exchange.response : undefined
-  return (response === undefined ? undefined : parseReply(response)?.code) ?? 0
+  return parseReply(responseOf(exchange))?.code ?? 0
 }
 
-function rejection({ recipient, outcome }: Ended): RejectedRecipient {
-  const reason = reasonOf(outcome)
-  return { recipient, reply: reason.reply?.text ?? reason.message, code: reason.reply?.code ?? 0 }
-}
-
-function reasonOf(outcome: Outcome): Reason {
-  return 'reason' in outcome ? outcome.reason : { code: 'sent', message: 'sent' }
-}
-
-function sendFailed(result: SendResult, refused: readonly Ended[], signal: AbortSignal): FluxMailError {
-  const [first] = refused
-  const reason = first ? reasonOf(first.outcome) : undefined
-  const reply = reason?.reply
-  // A fault of the connection quotes the reply in its own words.
-  const isReplyAlone = reply !== undefined && reason?.message === reply.text
-  const why = isReplyAlone
-    ? [reply.code, reply.enhanced, reply.text].filter(Boolean).join(' ')
-    : reason?.message
-  const count = result.accepted.length + refused.length
-  const unknown = refused.some(({ outcome }) => outcome.kind === 'unknown')
-  const verb = unknown ? 'may or may not have accepted' : 'did not accept'
-  const scope =
-    count === 1
-      ? `the relay ${result.relay} ${verb} the email`
-      : `the relay ${result.relay} ${verb} it for ${refused.length} of ${count} recipients`
-  const cause = signal.aborted ? signal.reason : undefined
-  const aborted = cause === undefined ? '' : ` (${messageOf(cause)})`
-  return new FluxMailError('send_failed', `${scope}: ${why}${aborted}`, {
-    cause,
-    details: {
-      accepted: result.accepted,
-      rejected: result.rejected,
-      attempts: result.attempts,
-      reply,
-      maybeSent: unknown,
-    },
-  })
+function responseOf(exchange: Exchange): string {
+  return 'response' in exchange ? (exchange.response ?? '') : ''
 }

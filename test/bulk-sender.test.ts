@@ -11,7 +11,9 @@ import {
   FluxMailError,
   type FluxMailOptions,
 } from '../src/index.js'
+import type { NowSender } from '../src/send-now.js'
 import { openSink, type Sink, type SinkOptions } from '../src/sink/sink.js'
+import type { Lease } from '../src/smtp/relays.js'
 import { openScriptedRelay, type Script, type ScriptedRelay } from './smtp/scripted-relay.js'
 
 const closers: (() => unknown)[] = []
@@ -649,4 +651,180 @@ describe('what is refused', () => {
     expect(result).toMatchObject({ sent: 1, failed: 6 })
     for (const [, error] of result.errors) expect(error).toBeInstanceOf(FluxMailError)
   })
+})
+
+describe('what cannot be waited for', () => {
+  test('is a source that aborts the signal inside next()', async () => {
+    const { bulk } = await toSink()
+    const abort = new AbortController()
+    async function* source() {
+      yield fields('a@example.com')
+      abort.abort()
+      await new Promise(() => undefined)
+    }
+    const result = await bulk.sendBatch(source(), { signal: abort.signal, concurrency: 1 })
+    expect(result).toEqual({ sent: 1, failed: 0, total: 1, errors: [], aborted: true })
+  })
+
+  test('is a source that closes the mailer inside next()', async () => {
+    const { bulk, mail } = await toSink()
+    async function* source() {
+      yield fields('a@example.com')
+      void mail.close()
+      await new Promise(() => undefined)
+    }
+    expect((await failure(bulk.sendBatch(source(), { concurrency: 1 }))).code).toBe('closed')
+  })
+
+  test('is a callback that never settles, once the batch has been ended', async () => {
+    const { bulk } = await toSink()
+    const abort = new AbortController()
+    const onSuccess = () => {
+      abort.abort()
+      return new Promise(() => undefined)
+    }
+    const { callbackError, ...result } = await bulk.sendBatch(many(1), { signal: abort.signal, onSuccess })
+    expect(result).toEqual({ sent: 1, failed: 0, total: 1, errors: [], aborted: true })
+    expect(callbackError).toMatchObject({
+      code: 'callback_failed',
+      details: { count: 1, callback: 'onSuccess' },
+    })
+  })
+
+  test('and a callback that ends soon after the batch has not failed', async () => {
+    const { bulk } = await toSink()
+    const abort = new AbortController()
+    let done = false
+    const onSuccess = async () => {
+      abort.abort()
+      await sleep(50)
+      done = true
+    }
+    expect(await bulk.sendBatch(many(1), { signal: abort.signal, onSuccess })).not.toHaveProperty(
+      'callbackError',
+    )
+    expect(done).toBe(true)
+  })
+
+  test('is an iterator whose return() never resolves', async () => {
+    const { bulk } = await toSink()
+    const abort = new AbortController()
+    const iterator = {
+      next: async () => ({ done: false as const, value: fields('a@example.com') }),
+      return: () => new Promise<never>(() => undefined),
+    }
+    const onSuccess = () => abort.abort()
+    const messages = { [Symbol.asyncIterator]: () => iterator }
+    expect(await bulk.sendBatch(messages, { signal: abort.signal, onSuccess })).toMatchObject({
+      aborted: true,
+    })
+  })
+
+  test('is an iterator whose next() gives nothing to go by', async () => {
+    const { bulk } = await toSink()
+    for (const [iterator, words] of [
+      [{ next: () => 5 }, /next\(\) of the iterator gave a number/],
+      [{}, /must be an array or another iterable/],
+    ] as const) {
+      const error = await failure(bulk.sendBatch({ [Symbol.iterator]: () => iterator } as never))
+      expect(error).toMatchObject({ code: 'invalid_params', message: expect.stringMatching(words) })
+    }
+  })
+})
+
+describe('a relay that takes no connection yet', () => {
+  test.each<[string, Script['greet']]>([
+    ['says 421', ({ index }) => (index < 10 ? '421 4.3.2 busy' : '220 ready')],
+    [
+      'resets',
+      ({ index, socket }) => {
+        if (index >= 10) return '220 ready'
+        socket.resetAndDestroy()
+        return ''
+      },
+    ],
+    [
+      'closes',
+      ({ index, hangUp }) => {
+        if (index >= 10) return '220 ready'
+        hangUp()
+        return ''
+      },
+    ],
+  ])('and %s is waited for', async (_, greet) => {
+    const { bulk } = await toRelay(greet ? { greet } : {})
+    expect(await bulk.sendBatch(many(200))).toMatchObject({ sent: 200, failed: 0 })
+  })
+
+  test('is waited for as long as was said', async () => {
+    const { bulk } = await toRelay({ greet: () => '421 4.3.2 busy' })
+    const startedAt = performance.now()
+    const { errors } = await bulk.sendBatch(many(20), { maxOutageMs: 300 })
+    expect(performance.now() - startedAt).toBeGreaterThan(250)
+    expect(errors).toHaveLength(20)
+    expect(errors[0]?.[1].details).toMatchObject({ stage: 'greeting', reply: { code: 421 } })
+  })
+})
+
+test('a message of an ended batch that never left says so, so that it can be sent again', async () => {
+  const { bulk, sink } = await toSink({ latencyMs: 200 }, { maxConnections: 1 })
+  const abort = new AbortController()
+  const sending = bulk.sendBatch(many(3), { concurrency: 3, signal: abort.signal })
+  await sink.waitForMessages(1)
+  abort.abort()
+  const { errors } = await sending
+  expect(errors).toHaveLength(2)
+  for (const [, { details }] of errors)
+    expect(details).toMatchObject({ code: 'ABORTED', attempts: 0, maybeSent: false, rejected: [{ code: 0 }] })
+})
+
+test('an email to very many recipients has the most tries of any as its attempts', async () => {
+  const { sendNow } = await import('../src/send-now.js')
+  const mail = new FluxMail({ host: '127.0.0.1', port: 1, sender: 'shop@example.com', logLevel: 'silent' })
+  const email = mail.create(fields('a@example.com'))
+  const recipients = Array.from({ length: 200_000 }, () => ({ address: 'a@example.com' }))
+  const lease: Lease = {
+    relay: 'relay',
+    transmit: async () => ({ kind: 'accepted', response: '250 ok' }),
+    release: () => undefined,
+  }
+  const { signal } = new AbortController()
+  const sender: NowSender = {
+    host: '127.0.0.1',
+    port: 1,
+    maxConnections: 1,
+    clock: systemClock,
+    maxRetries: 0,
+    retryDelayMs: 0,
+    closing: signal,
+    acquire: async () => ({ kind: 'lease', lease }),
+    retrying: () => undefined,
+  }
+  const many = { parts: email.parts, messageId: email.messageId, recipients } as never
+  const result = await sendNow(sender, many, Buffer.from(''), { signal, hangUp: signal, allowPartial: false })
+  expect(result.attempts).toBe(1)
+})
+
+test('the bar leaves its line to what callbacks print, and is there again afterwards', async () => {
+  const { bulk } = await toSink()
+  const before = Object.getOwnPropertyDescriptor(process.stderr, 'isTTY')
+  Object.defineProperty(process.stderr, 'isTTY', { value: true, configurable: true })
+  const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  try {
+    await bulk.sendBatch([fields('bad')], {
+      progress: true,
+      onError: async () => {
+        process.stderr.write('failed\n')
+        await sleep(400)
+      },
+    })
+    const text = write.mock.calls.map(([written]) => String(written)).join('|')
+    expect(text).toContain('sending')
+    // Nothing is drawn while the callback runs: the line is cleared, written to, and then the bar is back.
+    expect(text).toContain('\r\u001b[2K|failed\n|\r\u001b[2Ksending')
+  } finally {
+    write.mockRestore()
+    if (before) Object.defineProperty(process.stderr, 'isTTY', before)
+    else Reflect.deleteProperty(process.stderr, 'isTTY')
+  }
 })

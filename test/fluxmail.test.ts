@@ -262,7 +262,7 @@ for (const [how, end] of [
     const failing = failure(mail.send(fields(many(30)), { signal: abort.signal }))
     await expect.poll(() => relay.open).toBe(10)
     await end(abort, mail)
-    expect((await failing).details).toMatchObject({ maybeSent: false, attempts: 1 })
+    expect((await failing).details).toMatchObject({ maybeSent: false, attempts: 0, code: 'ABORTED' })
     await mail.close()
     await expect.poll(() => relay.open).toBe(0)
   })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { FluxMail, type FluxMailOptions, type Logger } from '../src/index.js'
 import { openSink } from '../src/sink/sink.js'
+import { openScriptedRelay, type Script } from './smtp/scripted-relay.js'
 
 interface Line {
   readonly level: keyof Logger
@@ -257,4 +258,30 @@ test('nothing is written to the home directory', async () => {
   })
   await mail.send(fields('ada'))
   expect(await readdir(home)).toEqual([])
+})
+
+const words = 'secret words of a relay'
+
+test.each<[string, Script]>([
+  ['a final answer that is no reply', { answerBody: () => `2banana ${words}` }],
+  ['a greeting that is no reply', { greet: () => `xyz ${words}` }],
+  [
+    'an answer to MAIL that is no reply',
+    { answer: (command) => (/^MAIL/.test(command) ? words : undefined) },
+  ],
+])('%s is warned of by a code, and quoted at debug', async (_, script) => {
+  await using relay = await openScriptedRelay(script)
+  const { mail, logger } = await open({ port: relay.port })
+  await expect(mail.send(fields('ada'))).rejects.toThrow(words)
+  expect(warnings(logger)).toMatchObject([{ fields: { reason: 'EPROTOCOL' } }])
+  expect(logger.aboveDebug()).not.toMatch(secrets)
+  expect(JSON.stringify(logger.lines)).toContain(words)
+})
+
+test('why a send was aborted is quoted at debug alone', async () => {
+  const { mail, logger } = await open()
+  const signal = AbortSignal.abort(new Error('the secret request was cancelled'))
+  await expect(mail.send(fields('ada'), { signal })).rejects.toThrow('secret request')
+  expect(warnings(logger)).toMatchObject([{ fields: { reason: 'ABORTED', attempts: 0 } }])
+  expect(logger.aboveDebug()).not.toMatch(secrets)
 })

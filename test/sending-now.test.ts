@@ -1,7 +1,8 @@
+import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../src/clock.js'
-import { FluxMail, FluxMailError, type FluxMailOptions } from '../src/index.js'
+import { FluxMail, FluxMailError, type FluxMailOptions, type SendFailedDetails } from '../src/index.js'
 import { openSink } from '../src/sink/sink.js'
 import { openScriptedRelay, type Script, type ScriptedRelay, type Session } from './smtp/scripted-relay.js'
 
@@ -264,4 +265,155 @@ test('a signal that outlives its sends keeps nothing of them', async () => {
     Array.from({ length: 30 }, (_, index) => mail.send(fields(`r${index}@example.com`), { signal })),
   )
   expect(listeners).toBe(0)
+})
+
+describe('a failure says which relay, how far it came and what to do', () => {
+  const to = (verb: string, act: (session: Session) => string): Script => ({
+    ...(verb === 'greet' ? { greet: act } : {}),
+    ...(verb === 'body' ? { answerBody: (_, session) => act(session) } : {}),
+    answer: (command, session) => (command.startsWith(verb) ? act(session) : undefined),
+  })
+  const quick = { timeoutMs: 100, finalReplyTimeoutMs: 100, maxRetries: 0 }
+
+  test.each<[string, (session: Session) => string, string, object]>([
+    [
+      'greet',
+      say(''),
+      'could not be talked to: no greeting within 0.1 s (timeoutMs)',
+      { stage: 'greeting', code: 'ETIMEDOUT' },
+    ],
+    [
+      'EHLO',
+      say(''),
+      'could not be talked to: no answer to EHLO within 0.1 s (timeoutMs)',
+      { stage: 'hello' },
+    ],
+    ['MAIL', say(''), 'did not get the email: no answer to MAIL within 0.1 s (timeoutMs)', { stage: 'mail' }],
+    [
+      'RCPT',
+      say(''),
+      'did not get the email: no answer to RCPT within 0.1 s (timeoutMs)',
+      { stage: 'rcpt', maybeSent: false },
+    ],
+    ['DATA', say(''), 'did not get the email: no answer to DATA within 0.1 s (timeoutMs)', { stage: 'data' }],
+    [
+      'body',
+      say(''),
+      'may or may not have accepted the email: no answer to the final dot: nothing came within 0.1 s (finalReplyTimeoutMs)',
+      { stage: 'body', maybeSent: true },
+    ],
+    [
+      'RCPT',
+      hangUp,
+      'did not get the email: the connection was closed in place of the answer to RCPT',
+      { stage: 'rcpt' },
+    ],
+    [
+      'greet',
+      say('554 go away'),
+      'refused the connection: 554 go away',
+      { stage: 'greeting', reply: { code: 554 } },
+    ],
+    [
+      'RCPT',
+      say('550 5.1.1 no'),
+      'did not accept the email: 550 5.1.1 no',
+      { stage: 'rcpt', reply: { code: 550 } },
+    ],
+  ])('%s %#', async (where, act, words, details) => {
+    const { mail, relay } = await scripted(to(where, act), quick)
+    const error = await failure(mail.send(fields('a@example.com')))
+    expect(error.message).toBe(`the relay 127.0.0.1:${relay.port} ${words}`)
+    expect(error.details).toMatchObject({ relay: '127.0.0.1', port: relay.port, ...details })
+  })
+
+  test('a relay that cannot be reached, with what the system said as cause', async () => {
+    const { mail } = await scripted({}, { port: 1, maxRetries: 0 })
+    const error = await failure(mail.send(fields('a@example.com')))
+    expect(error.message).toBe('the relay 127.0.0.1:1 could not be reached: connect ECONNREFUSED 127.0.0.1:1')
+    const details = error.details as SendFailedDetails
+    expect([details.code, details.stage, details.port]).toEqual(['ECONNREFUSED', 'connection', 1])
+    expect(error.cause).toMatchObject({ syscall: 'connect' })
+  })
+
+  test('a refused login, once', async () => {
+    const { mail } = await scripted(
+      { capabilities: ['AUTH PLAIN'], ...to('AUTH', say('535 5.7.8 wrong')) },
+      { username: 'ada', password: 'x', maxRetries: 0 },
+    )
+    const error = await failure(mail.send(fields('a@example.com')))
+    expect(error.message).toMatch(/could not be logged in to: 535 5\.7\.8 wrong$/)
+    expect(error.details).toMatchObject({
+      stage: 'login',
+      code: 'EAUTH',
+      rejected: [{ code: 535, about: 'relay' }],
+    })
+  })
+
+  test('a login that the relay does not offer', async () => {
+    const { mail } = await scripted(to('AUTH', say('503 5.5.1 what?')), {
+      username: 'ada',
+      password: 'x',
+      maxRetries: 0,
+    })
+    expect((await failure(mail.send(fields('a@example.com')))).message).toMatch(
+      /could not be logged in to: the relay offers no login \(AUTH\) here: leave username out, or use TLS first/,
+    )
+  })
+
+  test('an email that nobody was asked to take', async () => {
+    const { mail } = await scripted({})
+    const error = await failure(
+      mail.send(fields('a@example.com'), { signal: AbortSignal.abort(new Error('enough')) }),
+    )
+    expect(error.message).toMatch(/^the relay 127\.0\.0\.1:\d+ was not asked \(enough\)$/)
+    expect(error.details).toMatchObject({ code: 'ABORTED', attempts: 0, maybeSent: false })
+  })
+
+  test('who has it already, where only some were refused', async () => {
+    const { mail } = await scripted({
+      answer: (command) => (command.includes('b@') ? '550 5.1.1 no' : undefined),
+    })
+    expect(
+      (await failure(mail.send(fields('a@example.com', 'b@example.com', 'c@example.com')))).message,
+    ).toMatch(
+      /did not accept it for 1 of 3 recipients: 550 5\.1\.1 no; it was sent to the other 2: do not repeat it for them$/,
+    )
+  })
+
+  test.each([
+    ['RCPT', '550 5.1.1 no such user', 'recipient'],
+    ['RCPT', '550 no such user', 'recipient'],
+    ['RCPT', '552 5.2.2 full', 'recipient'],
+    ['RCPT', '554 5.7.1 Relay access denied', 'relay'],
+    ['RCPT', '550 5.7.515 not authenticated', 'relay'],
+    ['RCPT', '553 5.1.8 sender domain', 'sender'],
+    ['MAIL', '550 5.7.1 not yours', 'sender'],
+    ['MAIL', '552 5.3.4 too large', 'message'],
+    ['MAIL', '530 5.7.0 authenticate first', 'relay'],
+    ['DATA', '554 no', 'message'],
+    ['body', '554 5.7.1 spam', 'message'],
+    ['body', '550 5.1.1 no such user', 'recipient'],
+    ['greet', '554 not you', 'relay'],
+  ])('%s answered with %s is about the %s', async (where, reply, about) => {
+    const { mail } = await scripted(to(where, say(reply)), { maxRetries: 0 })
+    const { details } = await failure(mail.send(fields('a@example.com')))
+    expect(details.rejected).toMatchObject([{ about }])
+  })
+
+  test.each(['MAIL', 'RCPT', 'body'])('a connection lost at %s is about nobody', async (where) => {
+    const { mail } = await scripted(to(where, hangUp), { maxRetries: 0 })
+    const { details } = await failure(mail.send(fields('a@example.com')))
+    expect(details.rejected).toMatchObject([{ about: 'connection', code: 0 }])
+  })
+})
+
+test('a relay that does not answer QUIT keeps no process alive', async () => {
+  const { mail, relay } = await scripted({ answer: (command) => (command === 'QUIT' ? '' : undefined) })
+  await mail.send(fields('a@example.com'))
+  const unref = vi.spyOn(Socket.prototype, 'unref')
+  await mail.close()
+  await expect.poll(() => relay.commands.at(-1)).toBe('QUIT')
+  expect(unref).toHaveBeenCalled()
+  unref.mockRestore()
 })

@@ -20,7 +20,7 @@ export class Outage {
   readonly #sender: NowSender
   readonly #pace: BulkPace
   readonly #clock: Clock
-  /** Whether it ever answered: one that never did is not waited for. */
+  /** Whether it is known to be there: one that never was is not waited for. */
   #known = false
   /** The first failure since its last answer. */
   #since: number | undefined
@@ -80,6 +80,7 @@ export class Outage {
   }
 
   #waitForRelay(exchange: Exchange, maxOutageMs: number, retries: Tries): number | undefined {
+    if (isThere(exchange)) this.#known = true
     const outageMs = this.#outageMs()
     const isWorthIt = this.#known && !isLasting(exchange) && outageMs < maxOutageMs
     if (isWorthIt) {
@@ -117,6 +118,18 @@ export class Outage {
 /** No connection could be had. */
 function isAway(exchange: Exchange): boolean {
   return exchange.kind === 'broken' && exchange.phase === 'connect'
+}
+
+/** Faults of a connection that only a relay can cause: it closed or reset what had been connected. */
+const closedThere = new Set(['ECONNRESET', 'EPIPE'])
+
+/** No connection could be had, and yet there is a relay: it said 4yz, or closed the connection before it was usable. */
+function isThere(exchange: Exchange): boolean {
+  if (exchange.kind !== 'broken') return false
+  const code = replyCodeOf(exchange)
+  if (code !== 0) return code < 500
+  const isGreeting = exchange.stage === 'greeting' || exchange.stage === 'hello'
+  return closedThere.has(exchange.code) || (isGreeting && exchange.code === 'ECONNECTION')
 }
 
 /** Ends of a connection that are no loss of it: we waited too long, made no sense of it, or hung up ourselves. */

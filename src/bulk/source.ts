@@ -3,6 +3,8 @@
 
 import type { Clock } from '../clock.js'
 import { FluxMailError } from '../errors.js'
+import { unlessAborted } from '../linked-signal.js'
+import { kindOf } from '../message/field-error.js'
 
 export interface Numbered {
   readonly index: number
@@ -50,7 +52,7 @@ export class Source {
     this.#ended = true
     const closing = this.#giveUp()
     // A generator that hangs cannot be waited for: it would close only after its next value.
-    if (!this.#owes) await closing
+    if (!this.#owes) await unlessAborted(closing, this.#signal)
   }
 
   async #read(): Promise<Numbered | undefined> {
@@ -58,7 +60,7 @@ export class Source {
     if (this.#ended || this.#signal.aborted) return undefined
     try {
       this.#owes = true
-      const next = await untilAborted(this.#ask(), this.#signal)
+      const next = await unlessAborted(this.#ask(), this.#signal)
       if (next === undefined) return undefined
       this.#owes = false
       if (!next.done) return { index: this.count++, message: next.value }
@@ -72,7 +74,13 @@ export class Source {
   }
 
   async #ask(): Promise<IteratorResult<unknown>> {
-    const { done, value } = await this.#iterator.next()
+    const next: unknown = await this.#iterator.next()
+    if (typeof next !== 'object' || next === null)
+      throw new FluxMailError(
+        'invalid_params',
+        `next() of the iterator gave ${kindOf(next)}, not { done, value }`,
+      )
+    const { done, value } = next as IteratorResult<unknown>
     return { done: done === true, value: await value }
   }
 
@@ -91,21 +99,11 @@ export class Source {
   }
 }
 
-/** Resolves to undefined when `signal` is aborted first. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const leave = () => resolve(undefined)
-    signal.addEventListener('abort', leave, { once: true })
-    const unlisten = () => signal.removeEventListener('abort', leave)
-    promise.finally(unlisten).then(resolve, reject)
-  })
-}
-
 function iteratorOf(messages: unknown): Iterator<unknown> | AsyncIterator<unknown> {
   if (typeof messages === 'object' && messages !== null) {
     const iterable = messages as Partial<AsyncIterable<unknown> & Iterable<unknown>>
     const iterator = iterable[Symbol.asyncIterator]?.() ?? iterable[Symbol.iterator]?.()
-    if (iterator) return iterator
+    if (typeof iterator?.next === 'function') return iterator
   }
   throw new FluxMailError(
     'invalid_params',

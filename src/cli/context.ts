@@ -1,12 +1,12 @@
 // What a command may touch of the process around it, so that it runs in a test as it does in a terminal.
 // Commands reach no global: what they say goes to these streams, and they stop when the signal says so.
 
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { styleText } from 'node:util'
 import type { Env } from '../config.js'
+import type { Output } from '../terminal/output.js'
 
-/** A stream that may be a terminal. */
-export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+export { columnsOf, type Output, say } from '../terminal/output.js'
 
 export type Input = Readable & { readonly isTTY?: boolean }
 
@@ -25,18 +25,6 @@ export interface Context {
 export type ExitCode = number
 
 export const exitCodes = { done: 0, commandLine: 1, fluxMail: 2, other: 99, interrupted: 130 } as const
-
-/** Nothing of ours is wider, however wide the terminal. */
-const MAX_COLUMNS = 80
-const MIN_COLUMNS = 40
-
-export function columnsOf(output: Output): number {
-  return Math.max(MIN_COLUMNS, Math.min(output.columns || MAX_COLUMNS, MAX_COLUMNS))
-}
-
-export function say(output: Output, line = ''): void {
-  output.write(`${line}\n`)
-}
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
 export type Paint = (style: Style, text: string) => string

@@ -1,11 +1,11 @@
 // What a person reads of the demo: what runs where, and what it came to.
 
 import type { Sink } from '../sink/sink.js'
+import { formatCount, visible, wrap } from '../terminal/text.js'
 import { type Context, columnsOf, paintFor, say } from './context.js'
 import type { DemoCount } from './demo-count.js'
 import { type DemoRedis, demoRetryDelaysMs } from './demo-stage.js'
 import { type Fact, factTable } from './table.js'
-import { formatCount, visible, wrap } from './text.js'
 import type { WorkerChild } from './worker-child.js'
 
 interface Stage {

@@ -83,13 +83,19 @@ function sayEnvironment(
   const paint = paintFor(stdout, env)
   say(stdout, paint('bold', 'Redis, an SMTP server and a worker are running. Nobody is mailed.'))
   say(stdout)
-  for (const [variable, value] of Object.entries(environment)) say(stdout, `export ${variable}=${value}`)
+  for (const [variable, value] of Object.entries(environment))
+    say(stdout, `export ${variable}=${shellWord(value)}`)
   say(stdout)
   say(stdout, `inbox    ${sink.url}`)
   say(stdout, `metrics  ${metrics}`)
   say(stdout, `data     ${relative(process.cwd(), folder) || folder}`)
   say(stdout)
   say(stdout, 'The lines with export are for your app. Ctrl-C ends it all; the data stays.')
+}
+
+/** A value as every shell reads it, in quotes where it needs them. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** A line for each mail that arrives. */

@@ -7,8 +7,8 @@ import { FluxMailError } from '../errors.js'
 import type { MailQueue } from '../mail-queue.js'
 import type { Batch } from '../queue/batch.js'
 import type { Row } from '../queue/row.js'
+import type { Step } from '../terminal/progress.js'
 import type { Recipients } from './csv/recipients.js'
-import type { Step } from './progress.js'
 import type { Rejects } from './rejects.js'
 
 export interface CsvBatch {

@@ -6,15 +6,15 @@ import type { BatchContent } from '../content/batch-content.js'
 import { EmailTemplate } from '../content/template.js'
 import type { MailQueue } from '../mail-queue.js'
 import type { Batch, BatchStatus } from '../queue/batch.js'
+import { openProgress } from '../terminal/progress.js'
+import { countOf } from '../terminal/text.js'
 import { type Context, type ExitCode, exitCodes, paintFor, say } from './context.js'
 import { openRecipients, type RecipientOptions } from './csv/recipients.js'
 import { enqueueCsv } from './enqueue-csv.js'
 import { openQueue, type QueueOptions } from './open-queue.js'
 import { parseHeaderLines, parseInlineImages, requireFile } from './options.js'
-import { openProgress } from './progress.js'
 import { Rejects, sayRejects } from './rejects.js'
 import { batchLines } from './status-lines.js'
-import { countOf } from './text.js'
 
 export interface EnqueueOptions extends QueueOptions, RecipientOptions {
   readonly csv: string

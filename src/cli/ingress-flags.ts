@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import type { Runner } from './context.js'
 import { type IngressCommandOptions, ingress } from './ingress.js'
+import { queueHelp } from './open-queue.js'
 import { wholeNumber } from './options.js'
 
 const help = `
@@ -26,6 +27,7 @@ export function addIngress(program: Command, run: Runner): void {
     .command('ingress')
     .description('take mail in by SMTP submission and enqueue it')
     .option('--redis <url>', 'where Redis is (default: FLUXMAIL_REDIS_URL)')
+    .option(...queueHelp.name)
     .option('--config <file>', "the workers' lanes (default: FLUXMAIL_CONFIG)")
     .option('--host <host>', 'where it listens (default: 127.0.0.1)')
     .option('--port <port>', 'with STARTTLS; 0 for any free one, off for none (default: 2587)')

@@ -4,10 +4,12 @@ import { once } from 'node:events'
 import { hashPassword } from '../ingress/ingress.js'
 import { openIngressRole } from '../ops/ingress.js'
 import { type Context, type ExitCode, exitCodes, say } from './context.js'
+import { environmentWith, type Flag, speakingOfFlags } from './flag-words.js'
 import { readPassword } from './read-password.js'
 
 export interface IngressCommandOptions {
   readonly redis?: string
+  readonly name?: string
   readonly config?: string
   readonly host?: string
   readonly port?: string
@@ -19,22 +21,12 @@ export interface IngressCommandOptions {
   readonly hashPassword?: boolean
 }
 
-const variables = {
-  redis: 'FLUXMAIL_REDIS_URL',
-  config: 'FLUXMAIL_CONFIG',
-  host: 'FLUXMAIL_INGRESS_HOST',
-  port: 'FLUXMAIL_INGRESS_PORT',
-  securePort: 'FLUXMAIL_INGRESS_SECURE_PORT',
-  key: 'FLUXMAIL_INGRESS_TLS_KEY_FILE',
-  cert: 'FLUXMAIL_INGRESS_TLS_CERT_FILE',
-  users: 'FLUXMAIL_INGRESS_USERS',
-  httpPort: 'FLUXMAIL_HTTP_PORT',
-} as const satisfies Partial<Record<keyof IngressCommandOptions, string>>
-
 export async function ingress(options: IngressCommandOptions, context: Context): Promise<ExitCode> {
   if (options.hashPassword) return printHash(context)
-  const role = await openIngressRole(environmentOf(options, context))
-  if (!context.signal.aborted) await once(context.signal, 'abort')
+  const flags = flagsOf(options)
+  const { env, signal } = context
+  const role = await speakingOfFlags({ flags, env }, () => openIngressRole(environmentWith(flags, env)))
+  if (!signal.aborted) await once(signal, 'abort')
   await role.close()
   return exitCodes.done
 }
@@ -46,11 +38,17 @@ async function printHash(context: Context): Promise<ExitCode> {
   return exitCodes.done
 }
 
-/** What the command line says, over the environment. */
-function environmentOf(options: IngressCommandOptions, { env }: Context): Context['env'] {
-  const given = Object.entries(variables).flatMap(([option, variable]) => {
-    const value = options[option as keyof typeof variables]
-    return value === undefined ? [] : [[variable, String(value)]]
-  })
-  return { ...env, ...Object.fromEntries(given) }
+function flagsOf(options: IngressCommandOptions): Flag[] {
+  return [
+    { flag: '--redis', value: options.redis, variable: 'FLUXMAIL_REDIS_URL' },
+    { flag: '--name', value: options.name, variable: 'FLUXMAIL_NAME' },
+    { flag: '--config', value: options.config, variable: 'FLUXMAIL_CONFIG' },
+    { flag: '--host', value: options.host, variable: 'FLUXMAIL_INGRESS_HOST' },
+    { flag: '--port', value: options.port, variable: 'FLUXMAIL_INGRESS_PORT' },
+    { flag: '--secure-port', value: options.securePort, variable: 'FLUXMAIL_INGRESS_SECURE_PORT' },
+    { flag: '--key', value: options.key, variable: 'FLUXMAIL_INGRESS_TLS_KEY_FILE' },
+    { flag: '--cert', value: options.cert, variable: 'FLUXMAIL_INGRESS_TLS_CERT_FILE' },
+    { flag: '--users', value: options.users, variable: 'FLUXMAIL_INGRESS_USERS' },
+    { flag: '--http-port', value: options.httpPort, variable: 'FLUXMAIL_HTTP_PORT' },
+  ]
 }

@@ -1,7 +1,14 @@
 // Values of the command line that are more than a word; what is wrong with one is said with its flag.
 
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, createReadStream, fstatSync, openSync, statSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { unlessAborted } from '../linked-signal.js'
+import type { Context } from './context.js'
 import { UsageError, unreadable } from './failure.js'
+
+/** As much as the files of one email. */
+const MAX_TEXT_BYTES = 25 * 1024 * 1024
 
 /** Repeats of a flag and several values after one, in one list. */
 export function collect(value: string, earlier: readonly string[] = []): string[] {
@@ -52,18 +59,54 @@ export function parseHeaderLines(
   })
 }
 
-/** A text file that the command line names. */
-export function readTextFile(path: string): string {
+/** A text file that the command line names, or standard input for `-`; undefined once the command is interrupted. */
+export async function readTextFile(path: string, { stdin, signal }: Context): Promise<string | undefined> {
+  const stream = path === '-' ? stdin : openText(path)
+  const text = await unlessAborted(readText(path, stream), signal)
+  if (text === undefined) stream.destroy()
+  return text
+}
+
+/** Opening a pipe that nobody writes to would hold a thread, and with it the end of the process. */
+function openText(path: string): Readable {
   try {
-    return readFileSync(path, 'utf8')
+    const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    return fstatSync(fd).isFIFO() ? new Socket({ fd, writable: false }) : createReadStream(path, { fd })
   } catch (cause) {
     throw unreadable(path, cause)
   }
 }
 
+async function readText(path: string, stream: AsyncIterable<string | Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  try {
+    for await (const chunk of stream) {
+      const bytes = Buffer.from(chunk)
+      length += bytes.length
+      if (length > MAX_TEXT_BYTES) break
+      chunks.push(bytes)
+    }
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+  if (length <= MAX_TEXT_BYTES) return Buffer.concat(chunks).toString('utf8')
+  throw new UsageError(
+    `${path} is larger than ${MAX_TEXT_BYTES} bytes, which is too much for a body`,
+    'read_error',
+  )
+}
+
 /** @throws UsageError when a file that the command line names cannot be read */
 export function requireFile(path: string): void {
-  readTextFile(path)
+  let isFile: boolean
+  try {
+    isFile = statSync(path).isFile()
+    accessSync(path, constants.R_OK)
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+  if (!isFile) throw new UsageError(`${path} cannot be read: it is not a file`, 'read_error')
 }
 
 /** What was given, without what was not: the library tells `undefined` from absent. */

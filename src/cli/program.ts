@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { wrap } from '../terminal/text.js'
 import { type Context, columnsOf, type ExitCode, exitCodes, type Runner, say } from './context.js'
 import { addDemo } from './demo-flags.js'
 import { addDev } from './dev-flags.js'
@@ -14,7 +15,6 @@ import { packageRoot } from './package-root.js'
 import { addSend } from './send-flags.js'
 import { addSink } from './sink-flags.js'
 import { addStatus } from './status-flags.js'
-import { wrap } from './text.js'
 import { addWorker } from './worker-flags.js'
 
 const description = `Personalised email at scale: from your app, through Redis and your own SMTP relay.

@@ -2,9 +2,9 @@
 // A person sees the first few; a file, if one is named, gets all of them.
 
 import { closeSync, openSync, writeSync } from 'node:fs'
+import { countOf, cut, visible } from '../terminal/text.js'
 import { type Context, columnsOf, paintFor, say } from './context.js'
 import { UsageError } from './failure.js'
-import { countOf, cut, visible } from './text.js'
 
 export interface Reject {
   /** The line of the file; undefined where it is not known. */

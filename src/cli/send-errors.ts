@@ -1,6 +1,8 @@
 // What the library refuses, said in the words of `fluxmail send`: the flag that was given, else the variable.
 
 import { FluxMailError } from '../errors.js'
+import { renameFields, reword } from '../named-fields.js'
+import { UsageError } from './failure.js'
 import type { SendOptions } from './send-options.js'
 
 interface Source {
@@ -60,29 +62,29 @@ const advice: readonly (readonly [said: RegExp, instead: string])[] = [
 /** Words of options that stand in sentences about another one. */
 const optionWords = /\b(?:useTls|useSsl|objectType)\b|\b(?:username|password)(?= and | go together)/g
 
-/** The same error with its message about flags; what a relay said stays as it is. */
-export function inFlags(error: FluxMailError, options: SendOptions): FluxMailError {
+/**
+ * The same error with its message about flags, as a fault of the command line where it is one; what a relay said stays
+ * as it is.
+ */
+export function inFlags(error: FluxMailError, options: SendOptions): FluxMailError | UsageError {
   if (error.code === 'send_failed') return error
-  const lines = error.message
-    .split('\n  ')
-    .map((line) => withFlag(line, options))
-    .join('\n  ')
-  const message = advice.reduce((text, [said, instead]) => text.replace(said, instead), lines)
+  const message = reword(
+    renameFields(error.message, (field, inner) => flagOf(field, inner, options)),
+    advice,
+  )
   const named =
     error.code === 'invalid_config'
       ? message.replace(optionWords, (word) => sources[word]?.flag ?? word)
       : message
+  if (/^(\s{2})?--/m.test(named)) return new UsageError(named, error.code, error)
   return new FluxMailError(error.code, named, { cause: error.cause, details: { ...error.details } })
 }
 
-/** A line that begins with a field, as in `recipients[1]: …`, begins with its flag or variable. */
-function withFlag(line: string, options: SendOptions): string {
-  const [whole, field = '', inner] =
-    /^([A-Za-z]+)(?:\[\d+\]|\.([^:\s]+))?(?:\.\w+)?(?=: | must )/.exec(line) ?? []
+/** The flag or the variable of a field; of one inline image, with its cid. */
+function flagOf(field: string, inner: string, options: SendOptions): string | undefined {
   const source = Object.hasOwn(sources, field) ? sources[field] : undefined
-  if (whole === undefined || source === undefined) return line
-  const name = nameOf(source, options)
-  return `${name}${field === 'inlineImages' && inner !== undefined ? ` ${inner}` : ''}${line.slice(whole.length)}`
+  if (source === undefined) return undefined
+  return `${nameOf(source, options)}${field === 'inlineImages' && inner !== '' ? ` ${inner.slice(1)}` : ''}`
 }
 
 function nameOf({ flag, option, variable }: Source, options: SendOptions): string {

@@ -1,7 +1,8 @@
 // The flags of `fluxmail send`.
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Runner } from './context.js'
+import { UsageError } from './failure.js'
 import { collect, positiveNumber, wholeNumber } from './options.js'
 import { send } from './send.js'
 import type { SendOptions } from './send-options.js'
@@ -14,7 +15,7 @@ its variable.
 Exit codes:
   0   sent
   1   the command line, or a file that it names, is wrong
-  2   refused by the relay or by FluxMail: [FluxMail ERROR] message (code)
+  2   refused by FluxMail or the relay: [FluxMail ERROR] message (code)
   99  anything else
 
 Example:
@@ -35,7 +36,7 @@ export function addSend(program: Command, run: Runner): void {
     .requiredOption('--subject <text>', 'subject')
     .requiredOption('--recipients <address...>', 'who gets it')
     .option('--body <text>', 'body')
-    .option('--body-file <file>', 'file with the body')
+    .option('--body-file <file>', 'file with the body; - is standard input')
     .option('--html', 'the body is HTML')
     .option('--plain-body <text>', 'text beside an HTML body (default: made from it)')
     .option('--sender <address>', 'From (default: FLUXMAIL_SENDER, or the login name)')
@@ -51,9 +52,34 @@ export function addSend(program: Command, run: Runner): void {
     .option('--dry-run', 'print the email and touch no network')
     .option('--draft <file>', 'write an .eml that mail programs open for composing, and send nothing')
   addRelayFlags(command)
-    .option('--json', 'print the result as JSON')
+    .option('--json', 'print the result, or what was wrong, as JSON')
     .addHelpText('after', help)
     .action(run<SendOptions>(send))
+  refuseMisnamed(command)
+}
+
+/** Near misses that are told before anything else is, such as a flag that is missing for want of the right word. */
+const misnamed: Readonly<Record<string, string>> = {
+  recipient: 'recipients',
+  to: 'recipients',
+  from: 'sender',
+  text: 'body',
+  'html-body': 'html',
+  attachment: 'attachments',
+  'inline-images': 'inline-image',
+  headers: 'header',
+}
+
+/** Hidden flags that say which one is meant; any flag with `_` for `-` among them. */
+function refuseMisnamed(command: Command): void {
+  const names = command.options.flatMap(({ long }) => (long?.includes('-', 2) ? [long.slice(2)] : []))
+  const meant = { ...misnamed, ...Object.fromEntries(names.map((name) => [name.replaceAll('-', '_'), name])) }
+  for (const [name, right] of Object.entries({ ...meant, html_body: 'html' })) {
+    command.addOption(new Option(`--${name} [value...]`).hideHelp())
+    command.on(`option:${name}`, () => {
+      throw new UsageError(`there is no --${name}; did you mean --${right}?`)
+    })
+  }
 }
 
 function addRelayFlags(command: Command): Command {

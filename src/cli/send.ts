@@ -4,26 +4,30 @@ import { FluxMailError } from '../errors.js'
 import { FluxMail } from '../fluxmail.js'
 import type { EmailFields, SendResult } from '../message/email.js'
 import type { Priority } from '../message/email-parts.js'
+import { countOf, visible } from '../terminal/text.js'
 import { type Context, type ExitCode, exitCodes, paintFor, say } from './context.js'
 import { UsageError } from './failure.js'
 import { defined, parseHeaderLines, parseInlineImages, readTextFile } from './options.js'
 import { inFlags } from './send-errors.js'
 import type { SendOptions } from './send-options.js'
-import { countOf, visible } from './text.js'
 
 /** @throws FluxMailError about flags, UsageError */
 export async function send(options: SendOptions, context: Context): Promise<ExitCode> {
   try {
-    await sendNow(options, context)
+    const body = await bodyOf(options, context)
+    if (body === undefined) return exitCodes.interrupted
+    await sendNow(options, body, context)
     return exitCodes.done
   } catch (thrown) {
-    throw thrown instanceof FluxMailError ? inFlags(thrown, options) : thrown
+    const error = thrown instanceof FluxMailError ? inFlags(thrown, options) : thrown
+    if (options.json) sayFailure(error, context)
+    throw error
   }
 }
 
-async function sendNow(options: SendOptions, context: Context): Promise<void> {
+async function sendNow(options: SendOptions, body: string, context: Context): Promise<void> {
   const { dryRun, draft, json = false } = options
-  const fields = fieldsOf(options)
+  const fields = fieldsOf(options, body)
   await using mail = FluxMail.fromEnv(environmentOf(options, context))
   const email = mail.create(fields)
   if (draft !== undefined && !dryRun) {
@@ -61,7 +65,7 @@ function environmentOf(options: SendOptions, { env }: Context): Context['env'] {
   return { ...env, ...transport, ...given, ...quiet }
 }
 
-function fieldsOf(options: SendOptions): EmailFields {
+function fieldsOf(options: SendOptions, body: string): EmailFields {
   const {
     subject,
     recipients,
@@ -78,7 +82,7 @@ function fieldsOf(options: SendOptions): EmailFields {
   return {
     subject,
     recipients,
-    body: bodyOf(options),
+    body,
     ...defined({
       htmlBody: html,
       plainBody,
@@ -99,13 +103,23 @@ function fieldsOf(options: SendOptions): EmailFields {
   }
 }
 
-function bodyOf({ body, bodyFile }: SendOptions): string {
+/** Undefined once the command is interrupted. */
+async function bodyOf({ body, bodyFile }: SendOptions, context: Context): Promise<string | undefined> {
   if (body !== undefined && bodyFile !== undefined) {
     throw new UsageError('--body and --body-file do not go together: give one of them')
   }
-  if (bodyFile !== undefined) return readTextFile(bodyFile)
+  if (bodyFile !== undefined) return readTextFile(bodyFile, context)
   if (body !== undefined) return body
   throw new UsageError('there is no body: give --body TEXT or --body-file FILE')
+}
+
+/** For a program that reads the output; the person is told on standard error as always. */
+function sayFailure(error: unknown, { stdout }: Context): void {
+  if (error instanceof FluxMailError || error instanceof UsageError) {
+    const { code, message } = error
+    const details = error instanceof FluxMailError ? error.details : {}
+    say(stdout, JSON.stringify({ error: { code, message, ...details } }))
+  }
 }
 
 function saySent(result: SendResult, { stdout, env }: Context): void {

@@ -3,10 +3,11 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { openSink, orderHelp, type Sink, type SinkOptions } from '../sink/sink.js'
+import { countOf } from '../terminal/text.js'
 import { type Context, type ExitCode, exitCodes, paintFor, say } from './context.js'
 import { UsageError, unreadable } from './failure.js'
+import { speakingOfFlags, type Words } from './flag-words.js'
 import { defined } from './options.js'
-import { countOf } from './text.js'
 
 export interface SinkCommandOptions {
   readonly port?: number
@@ -28,7 +29,9 @@ export interface SinkCommandOptions {
 export const sinkPorts = { smtp: 2525, http: 8025 } as const
 
 export async function sink(options: SinkCommandOptions, context: Context): Promise<ExitCode> {
-  await using opened = await openSink(sinkOptionsOf(options))
+  await using opened = await speakingOfFlags(wordsOf(options, context), () =>
+    openSink(sinkOptionsOf(options)),
+  )
   if (options.json) say(context.stdout, JSON.stringify({ smtpUrl: opened.smtpUrl, url: opened.url ?? null }))
   else sayWhere(opened, context)
   if (!context.signal.aborted) await once(context.signal, 'abort')
@@ -56,6 +59,34 @@ function sinkOptionsOf(options: SinkCommandOptions): SinkOptions {
     ...defined({ host, folder, latencyMs: latency, maxMessagesPerConnection: maxMessages, secure }),
     ...authOf(options),
     ...certificateOf(options),
+  }
+}
+
+function wordsOf(
+  { port, httpPort, host, folder, secure, username, password, cert, key }: SinkCommandOptions,
+  { env }: Context,
+): Words {
+  return {
+    env,
+    flags: [
+      { flag: '--port', value: port },
+      { flag: '--http-port', value: httpPort },
+      { flag: '--host', value: host },
+      { flag: '--folder', value: folder },
+      { flag: '--secure', value: secure },
+      { flag: '--username', value: username },
+      { flag: '--password', value: password },
+      { flag: '--cert', value: cert },
+      { flag: '--key', value: key },
+    ],
+    advice: [
+      [/\bsmtpPort\b/g, '--port'],
+      [/\bhttpPort\b/g, '--http-port'],
+      [/^The options of the sink are wrong: /, ''],
+      [/\bsecure needs tls: \{ key, cert \}/, '--secure needs --cert and --key'],
+      [/\bauth needs a username and a password/, '--username and --password must not be empty'],
+      [/^The sink cannot use tls: /, `--cert ${cert} and --key ${key} cannot be used: `],
+    ],
   }
 }
 

@@ -3,9 +3,9 @@
 import type { LaneStatus } from '../mail-queue.js'
 import type { BatchStatus } from '../queue/batch.js'
 import type { DeliveryRecord } from '../queue/delivery-record.js'
+import { cut, formatCount, visible } from '../terminal/text.js'
 import { type Context, columnsOf, paintFor } from './context.js'
 import { columnTable, type Fact, factTable } from './table.js'
-import { cut, formatCount, visible } from './text.js'
 
 const laneRows = [
   ['accepted', 'accepted'],

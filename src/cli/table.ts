@@ -1,8 +1,8 @@
 // Tables for a terminal, never wider than asked: a figure beside its name, or one column for each of several things.
 // It only arranges text; what is coloured is coloured by the caller's paint, after the widths are known.
 
+import { cut, padEnd, padStart, widthOf, wrap } from '../terminal/text.js'
 import type { Paint, Style } from './context.js'
-import { cut, padEnd, padStart, widthOf, wrap } from './text.js'
 
 export interface Fact {
   readonly name: string

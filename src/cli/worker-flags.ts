@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import type { Runner } from './context.js'
+import { queueHelp } from './open-queue.js'
 import { wholeNumber } from './options.js'
 import { type WorkerOptions, worker } from './worker.js'
 
@@ -18,6 +19,7 @@ export function addWorker(program: Command, run: Runner): void {
     .command('worker')
     .description('take deliveries out of Redis and hand them to relays')
     .option('--redis <url>', 'where Redis is (default: FLUXMAIL_REDIS_URL)')
+    .option(...queueHelp.name)
     .option('--config <file>', 'relays, routes and lanes (default: FLUXMAIL_CONFIG)')
     .option(
       '--http-port <port>',

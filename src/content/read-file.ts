@@ -10,7 +10,9 @@ const chunkBytes = 256 * 1024
 export const readFileLimited: ReadFile = (path, field, maxBytes) => {
   const descriptor = open(path, field)
   try {
-    if (!fstatSync(descriptor).isFile()) throw unreadable(path, field, 'it is not a file')
+    const found = fstatSync(descriptor)
+    if (!found.isFile())
+      throw unreadable(path, field, found.isDirectory() ? 'it is a folder' : 'it is not a file')
     return readChunks(descriptor, path, field, maxBytes)
   } catch (error) {
     throw error instanceof FluxMailError ? error : unreadable(path, field, messageOf(error), error)

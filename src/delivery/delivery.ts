@@ -25,6 +25,9 @@ export interface Delivery extends Entry {
   readonly crashes: number
 }
 
+/** What a relay was asked for last; `body` is the final dot. */
+export type Asked = 'connection' | 'greeting' | 'hello' | 'tls' | 'login' | Stage
+
 /** What came back from the wire. `phase` says how far a broken exchange had come. */
 export type Exchange =
   | { readonly kind: 'accepted'; readonly response: string }
@@ -35,6 +38,9 @@ export type Exchange =
       readonly code: string
       readonly message: string
       readonly response?: string
+      readonly stage?: Asked
+      /** What was thrown; never where the relay said something, which it might quote. */
+      readonly cause?: unknown
     }
   | { readonly kind: 'stopped'; readonly answer: LeaveAnswer | 'closing' }
 

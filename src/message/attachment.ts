@@ -89,6 +89,8 @@ export function parseInlineImages(
 
 function parseAttachment(item: unknown, source: FileSource, field: string): FilePart {
   const file = readFileInput(typeof item === 'string' ? { path: item } : item, field)
+  // Read first: a folder such as .. is refused for what it is, not for its name.
+  const content = file.path === undefined ? undefined : takeBytes(file, source, field)
   const filename = file.filename ?? nameOfPath(file.path, field)
   if (filename === undefined) {
     throw fieldError('invalid_params', field, 'it has content without a name', 'Give filename beside content')
@@ -96,7 +98,7 @@ function parseAttachment(item: unknown, source: FileSource, field: string): File
   const byName = contentTypeOfName(filename)
   const charset = typeof file.content === 'string' && byName.startsWith('text/') ? '; charset=utf-8' : ''
   const contentType = file.contentType ?? byName + charset
-  return asFilePart(filename, contentType, takeBytes(file, source, field))
+  return asFilePart(filename, contentType, content ?? takeBytes(file, source, field))
 }
 
 function parseInlineImage(cid: string, item: unknown, source: FileSource, field: string): InlineImagePart {

@@ -17,6 +17,7 @@ import { fieldError, kindOf } from './field-error.js'
 import { parseHeaders, parseSubject, parseUnsubscribeUrl } from './header.js'
 import { readKnownFields } from './known-fields.js'
 import { createMessageId, parseMessageId, parseReferences } from './message-id.js'
+import { refuseSender } from './sendable.js'
 
 /** The fields of `create()`. */
 export interface EmailFields {
@@ -146,12 +147,6 @@ function parseSender(given: unknown, context: EmailContext): Mailbox | undefined
   if (sender !== undefined) return parseMailbox(sender, 'sender')
   const advice = 'Give sender to create() or to the FluxMail'
   throw fieldError('sender_required', 'sender', 'there is none, and username is not an address', advice)
-}
-
-function refuseSender(given: unknown): undefined {
-  if (given === undefined) return undefined
-  const advice = "Leave it out, or use objectType: 'smtp'"
-  throw fieldError('outlook_no_sender', 'sender', 'Outlook sends from its own account', advice)
 }
 
 function parseRecipients(fields: Fields) {

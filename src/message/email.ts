@@ -23,7 +23,14 @@ export interface DraftOptions {
 export interface RejectedRecipient {
   readonly recipient: string
   readonly reply: string
+  /** Of the reply, such as 550; 0 where there was none. */
   readonly code: number
+  /**
+   * Whose fault it is: only with `recipient` does it say anything about the address. `message`: its size or content;
+   * `sender`: who it is from; `relay`: its state, its policy or the login; `connection`: it could not be had, was
+   * lost, or was not waited for any longer.
+   */
+  readonly about: 'recipient' | 'message' | 'sender' | 'relay' | 'connection'
 }
 
 export interface SendResult {
@@ -90,7 +97,10 @@ export class Email {
     return this.#actions.toDraft(this, path, options)
   }
 
-  /** The message as it goes over the wire, without Bcc; of an email for Outlook the draft. */
+  /**
+   * The message as it is handed over, without Bcc; of an email for Outlook the draft. The DKIM signature that a relay
+   * with `dkim` adds is not in it: that is put before it on the way.
+   */
   toMime(): Buffer {
     return this.#actions.toMime(this)
   }

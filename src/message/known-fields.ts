@@ -3,6 +3,7 @@
 
 import { type ErrorCode, guarded } from '../errors.js'
 import { fieldError, kindOf } from './field-error.js'
+import { nearestName } from './nearest-name.js'
 
 export interface FieldRule {
   /** Where the object stands, for the message: `attachments[0]`; empty for the fields of an email. */
@@ -48,35 +49,6 @@ function unknownField(name: string, rule: FieldRule, code: ErrorCode) {
 
 function fieldPath(name: string, { path }: FieldRule): string {
   return path ? `${path}.${name.slice(0, 60)}` : name.slice(0, 60)
-}
-
-/** The known name that `name` was most likely meant to be, if any is near enough. */
-function nearestName(name: string, known: readonly string[]): string | undefined {
-  const wanted = plain(name.slice(0, 60))
-  let best: { name: string; distance: number } | undefined
-  for (const candidate of known) {
-    const distance = editDistance(wanted, plain(candidate))
-    if (!best || distance < best.distance) best = { name: candidate, distance }
-  }
-  return best && best.distance <= Math.max(1, Math.floor(wanted.length / 3)) ? best.name : undefined
-}
-
-function plain(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '')
-}
-
-/** Levenshtein distance: how many single letters to add, drop or change. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= from.length; i += 1) {
-    const next = [i]
-    for (let j = 1; j <= to.length; j += 1) {
-      const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1)
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[to.length] ?? 0
 }
 
 function listed(names: readonly string[]): string {

@@ -26,7 +26,7 @@ export async function writeDraft(bytes: Buffer, path: unknown, options: unknown 
     await rename(unfinished, file)
   } catch (cause) {
     await rm(unfinished, { force: true }).catch(() => undefined)
-    throw unwritable(file, cause)
+    throw unwritable(file, cause, unfinished)
   }
   return file
 }
@@ -45,12 +45,15 @@ function parsePath(path: unknown): string {
   throw fieldError('invalid_params', 'path', `${quoted(path)} is no path of a file`, advice)
 }
 
-function unwritable(path: string, cause: unknown): FluxMailError {
+/** `unfinished` is the name under which the file is written, which means nothing to anybody. */
+function unwritable(path: string, cause: unknown, unfinished = path): FluxMailError {
   const { code } = cause as { code?: unknown }
   const reason =
     code === 'EEXIST'
       ? 'there is a file already; give another path, or { overwrite: true }'
-      : `it cannot be written: ${messageOf(cause)}`
+      : code === 'ENOENT'
+        ? `there is no folder ${dirname(path)}`
+        : `it cannot be written: ${messageOf(cause).replaceAll(unfinished, path)}`
   return new FluxMailError('write_error', `path: ${path}: ${reason}`, {
     cause,
     details: { field: 'path', path },

@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Content, ContentBundle } from '../content/content.js'
 import { bundleEmail } from '../content/email-content.js'
-import { bundleRaw } from '../content/raw-content.js'
+import { bundleRaw, fingerprintOfRaw } from '../content/raw-content.js'
 import { FluxMailError } from '../errors.js'
 import type { Email } from '../message/email.js'
 import { RawMessage } from '../message/raw-message.js'
@@ -122,7 +122,7 @@ async function addJobs(
 
 /** What tells one email from another under the same key. */
 function fingerprintOf(bundle: ContentBundle, email: Email | RawMessage, options: EnqueueOptions): string {
-  const given = givenPart(bundle.content)
+  const given = email instanceof RawMessage ? givenRaw(email, options) : givenPart(bundle.content)
   const bcc = email.recipients.map(({ address }) => address)
   const { lane = defaultLane, route = '', sendAt, expiresAt } = options
   return digest(JSON.stringify([given, bcc, lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]))
@@ -130,10 +130,14 @@ function fingerprintOf(bundle: ContentBundle, email: Email | RawMessage, options
 
 /** What the caller gave, without the Message-ID and the Date that were made for it. */
 function givenPart(content: Content): object {
-  // Composed again, the same message has other bytes: boundaries, dates and ids differ.
-  if (content.kind === 'raw') return { sender: content.sender, subject: content.subject }
   const { messageId: _messageId, date: _date, ...given } = { messageId: '', date: '', ...content }
   return given
+}
+
+function givenRaw(raw: RawMessage, { idempotencyKey }: EnqueueOptions): object {
+  const { sender } = raw
+  // Nobody asks without a key, and it takes a look at every byte.
+  return idempotencyKey === undefined ? { sender } : { sender, said: fingerprintOfRaw(raw) }
 }
 
 function digest(text: string): string {

@@ -3,20 +3,38 @@
 
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
+import type { Asked } from '../delivery/delivery.js'
 
 interface Hidden {
   readonly _supportedExtensions?: readonly string[]
+  readonly _supportedAuth?: readonly string[]
+  readonly upgrading: boolean
   readonly _responseQueue: readonly string[]
   readonly _remainder: string
   _sendCommand(command: string, logged?: string): void
   _upgradeConnection(done: (error?: Error) => void): void
+  _processResponse(): void
 }
+
+/** What a command asks for. What is none of them answers a challenge of the login. */
+const askedBy = new Map<string, Asked>([
+  ['EHLO', 'hello'],
+  ['HELO', 'hello'],
+  ['STARTTLS', 'tls'],
+  ['MAIL', 'mail'],
+  ['RCPT', 'rcpt'],
+  ['DATA', 'data'],
+  ['RSET', 'mail'],
+  ['QUIT', 'mail'],
+])
 
 const hidden = SMTPConnection.prototype as unknown as Hidden
 
 export class Connection extends SMTPConnection {
   /** Says SMTPUTF8 in MAIL FROM also when both addresses are ASCII. */
   saysSmtpUtf8 = false
+  /** What has been asked for and not been answered, the oldest first. */
+  readonly #unanswered: Asked[] = ['greeting']
 
   constructor(relay: RelayConfig) {
     super(connectionOptions(relay))
@@ -25,6 +43,17 @@ export class Connection extends SMTPConnection {
   /** What the relay announced in EHLO, as far as nodemailer knows it. */
   get capabilities(): readonly string[] {
     return (this as unknown as Hidden)._supportedExtensions ?? []
+  }
+
+  /** Whether it announced a login. */
+  get offersLogin(): boolean {
+    return ((this as unknown as Hidden)._supportedAuth ?? []).length > 0
+  }
+
+  /** What the relay owes an answer to. */
+  get asked(): Asked {
+    if (this.stage === 'init') return 'connection'
+    return (this as unknown as Hidden).upgrading ? 'tls' : (this.#unanswered[0] ?? 'data')
   }
 
   /** What the relay said although it was not its turn. */
@@ -38,10 +67,25 @@ export class Connection extends SMTPConnection {
     if (socket) socket.setTimeout(timeoutMs)
   }
 
+  /** Says QUIT; waiting for its answer keeps no process alive. */
+  override quit(): void {
+    super.quit()
+    const socket = this._socket
+    if (socket) socket.unref()
+  }
+
   /** nodemailer looks at the addresses alone. */
   _sendCommand(command: string, logged?: string): void {
     const adds = this.saysSmtpUtf8 && command.startsWith('MAIL FROM:') && !command.includes('> SMTPUTF8')
+    this.#unanswered.push(askedBy.get(command.split(' ', 1)[0] ?? '') ?? 'login')
     hidden._sendCommand.call(this, adds ? command.replace('>', '> SMTPUTF8') : command, logged)
+  }
+
+  /** A reply is taken off once it has been acted on, so that its error is still about it. */
+  _processResponse(): void {
+    const isReply = ((this as unknown as Hidden)._responseQueue[0] ?? '').trim() !== ''
+    hidden._processResponse.call(this)
+    if (isReply) this.#unanswered.shift()
   }
 
   /** nodemailer drops what came in clear text after the relay's leave for TLS and goes on (RFC 3207, 6). */

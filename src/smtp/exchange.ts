@@ -3,13 +3,11 @@
 
 import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
-import type { Exchange, Transmission } from '../delivery/delivery.js'
+import type { Asked, Exchange, Transmission } from '../delivery/delivery.js'
 import type { Stage } from '../delivery/replies.js'
 import { Body } from './body.js'
 import type { Connection } from './connection.js'
-
-export type Broken = Exchange & { readonly kind: 'broken' }
-type Phase = Broken['phase']
+import { type Broken, faultOf, hungUp, isRefusal, outOfTurn, type Place } from './fault.js'
 
 /** A message with what stands above it on the wire. */
 export interface Outgoing extends Transmission {
@@ -24,7 +22,8 @@ export function exchangeOn(
 ): Promise<Exchange> {
   const { from, to, bytes, head, beforeBody, eightBit = false, smtpUtf8 = false } = outgoing
   return new Promise((resolve) => {
-    let phase: Phase = 'envelope'
+    let phase: Broken['phase'] = 'envelope'
+    const place = (): Place => ({ phase, stage: phase === 'window' ? 'body' : connection.asked })
     const settle = (exchange: Exchange) => {
       connection.off('end', onEnd)
       if (phase === 'window') connection.setSocketTimeout(relay.timeoutMs)
@@ -35,7 +34,7 @@ export function exchangeOn(
     const openWindow = () => {
       const early = connection.unreadReply
       if (early !== '') {
-        settle(outOfTurn(early, phase))
+        settle(outOfTurn(early, place()))
         return false
       }
       phase = 'window'
@@ -44,21 +43,21 @@ export function exchangeOn(
     }
     const body = new Body({ bytes, head, beforeBody, openWindow })
     // A connection that is closed on this side calls nobody back; an error that ends it does, right after this event.
-    const onEnd = () => queueMicrotask(() => settle(hungUp(phase)))
+    const onEnd = () => queueMicrotask(() => settle(hungUp(place())))
     connection.once('end', onEnd)
     connection.saysSmtpUtf8 = smtpUtf8
     const size = bytes.length + (head?.length ?? 0)
     connection.send({ from, to: [to], size, use8BitMime: eightBit }, body, (error, info) => {
       if (body.refusal !== undefined) settle({ kind: 'stopped', answer: body.refusal })
-      else settle(error ? exchangeOf(error, phase) : answered(info?.response ?? '', phase))
+      else settle(error ? exchangeOf(error, place(), relay) : answered(info?.response ?? '', place()))
     })
   })
 }
 
-function answered(response: string, phase: Phase): Exchange {
-  return phase === 'window' && /^2\d\d/.test(response)
+function answered(response: string, place: Place): Exchange {
+  return place.phase === 'window' && /^2\d\d/.test(response)
     ? { kind: 'accepted', response }
-    : outOfTurn(response, phase)
+    : outOfTurn(response, place)
 }
 
 const stages = new Map<string, Stage>([
@@ -67,35 +66,18 @@ const stages = new Map<string, Stage>([
   ['DATA', 'data'],
 ])
 
-function exchangeOf(error: SMTPError, phase: Phase): Exchange {
+function exchangeOf(error: SMTPError, place: Place, relay: RelayConfig): Exchange {
   const { response } = error
-  if (response && !isRefusal(response)) return outOfTurn(response, phase)
+  const { phase } = place
+  const asked: Asked = stages.get(error.command ?? '') ?? place.stage
+  const where: Place = phase === 'window' ? place : { phase, stage: asked }
+  if (response && !isRefusal(response)) return outOfTurn(response, where)
   const stage = phase === 'window' ? 'body' : stages.get(error.command ?? '')
   // A 421 that closes the connection is reported against the connection; it still answers the final dot.
   if (response && stage) return { kind: 'refused', stage, response }
   if (error.code === 'EMESSAGE' && phase === 'envelope')
     return { kind: 'refused', stage: 'mail', response: `552 5.3.4 ${error.message}` }
-  return brokenBy(error, phase)
-}
-
-function isRefusal(response: string): boolean {
-  return /^[45]\d\d/.test(response)
-}
-
-function outOfTurn(response: string, phase: Phase): Broken {
-  const message = `the relay gave an answer that makes no sense here: ${response}`
-  return { kind: 'broken', phase, code: 'EPROTOCOL', message }
-}
-
-export function brokenBy(error: SMTPError, phase: Phase): Broken {
-  const code = typeof error.originalCode === 'string' ? error.originalCode : (error.code ?? 'ECONNECTION')
-  const { response, message } = error
-  return { kind: 'broken', phase, code, message, ...(response && isRefusal(response) ? { response } : {}) }
-}
-
-/** The connection was given up on this side. */
-export function hungUp(phase: Phase): Broken {
-  return { kind: 'broken', phase, code: 'ECONNABORTED', message: 'the connection was hung up here' }
+  return faultOf(error, where, relay)
 }
 
 /** Whether the relay was gone before it heard of the message: closed without a word, or with 421 to its MAIL FROM. */

@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import { pemSchema, readPrivateKey } from './private-key.js'
+import { tlsSchema } from './tls-options.js'
 
 /** What `getToken` resolves with. */
 export interface AccessToken {
@@ -12,6 +13,8 @@ export interface AccessToken {
 }
 
 export type GetToken = () => Promise<AccessToken>
+
+export const getTokenSchema = z.custom<GetToken>((value) => typeof value === 'function', 'must be a function')
 
 const text = z.string().min(1)
 
@@ -44,23 +47,17 @@ const shape = {
   privateKey: pemSchema.optional().meta({ description: 'its RSA key in PEM' }),
   privateKeyFile: text.optional().meta({ description: 'a file that holds it, in place of `privateKey`' }),
   customParams: z
-    .record(text, z.union([z.string(), z.number(), z.boolean()]))
+    .record(text, z.union([z.string(), z.number(), z.boolean()], 'must be a string, a number or a boolean'))
     .optional()
     .meta({ description: 'further fields of the token request; they win over ours' }),
   customHeaders: z
     .record(text, z.string())
     .optional()
     .meta({ description: 'further headers of the token request' }),
-  tls: z
-    .record(z.string(), z.unknown())
-    .optional()
-    .meta({ description: "Node's TLS options for the token endpoint, such as `ca`" }),
-  getToken: z
-    .custom<GetToken>((value) => typeof value === 'function', 'must be a function')
-    .optional()
-    .meta({
-      description: 'your own function, which resolves to `{ accessToken, expiresAt }`; for code only',
-    }),
+  tls: tlsSchema.optional().meta({ description: "Node's TLS options for the token endpoint, such as `ca`" }),
+  getToken: getTokenSchema.optional().meta({
+    description: 'your own function, which resolves to `{ accessToken, expiresAt }`; for code only',
+  }),
 }
 
 export const oauth2Schema = z.strictObject(shape).transform((auth, context) => {

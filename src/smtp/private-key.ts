@@ -6,12 +6,16 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { messageOf } from '../errors.js'
 
-export const pemSchema = z.union([z.string().min(1), z.instanceof(Uint8Array)], {
-  error: 'must be a private key in PEM, as a string or a Buffer',
-})
+/** Spelt out, since what zod infers for bytes takes no Buffer and needs the newest TypeScript. */
+export type Pem = string | Uint8Array
+
+export const pemSchema = z.custom<Pem>(
+  (value) => (typeof value === 'string' && value !== '') || value instanceof Uint8Array,
+  'must be a private key in PEM, as a string or a Buffer',
+)
 
 export interface KeyOptions {
-  readonly privateKey?: string | Uint8Array | undefined
+  readonly privateKey?: Pem | undefined
   readonly privateKeyFile?: string | undefined
 }
 
@@ -53,7 +57,7 @@ function checked(key: KeyObject | undefined, option: keyof KeyOptions, kinds: re
   }
 }
 
-function parseKey(pem: string | Uint8Array): KeyObject | undefined {
+function parseKey(pem: Pem): KeyObject | undefined {
   const text = typeof pem === 'string' ? pem : Buffer.from(pem).toString('latin1')
   try {
     return createPrivateKey(text.replaceAll('\\n', '\n'))

@@ -2,7 +2,7 @@
 // The library's own texts speak of OpenSSL, and nobody should be led to turn the check off.
 
 import type { RelayConfig } from '../config.js'
-import type { Broken } from './exchange.js'
+import type { Broken } from './fault.js'
 
 type Words = (relay: RelayConfig, said: string, names: string | undefined) => string
 

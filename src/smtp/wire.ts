@@ -5,8 +5,10 @@ import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
 import type { Exchange } from '../delivery/delivery.js'
 import { messageOf } from '../errors.js'
+import { unlessAborted } from '../linked-signal.js'
 import { Connection } from './connection.js'
-import { type Broken, brokenBy, exchangeOn, hungUp, isUnheard, type Outgoing, tidy } from './exchange.js'
+import { exchangeOn, isUnheard, type Outgoing, tidy } from './exchange.js'
+import { type Broken, faultOf, hungUp, type Place } from './fault.js'
 import { type LogIn, prepareLogIn } from './log-in.js'
 import { explainTlsFault } from './tls-fault.js'
 import { TokenError } from './token-request.js'
@@ -42,26 +44,17 @@ export type OpenedWire = { readonly wire: Wire; readonly greeting: Greeting } | 
 
 /** How long the answer to QUIT is waited for. */
 const QUIT_MS = 5_000
+const beforeLogin: Place = { phase: 'connect', stage: 'login' }
 
 /** Opens a connection and logs in, or gives up when `signal` is aborted. It never rejects. */
 export async function openWire(relay: RelayConfig, signal?: AbortSignal): Promise<OpenedWire> {
   try {
     const logIn = await unlessAborted(prepareLogIn(relay), signal)
-    return logIn ? await connect(relay, logIn, signal) : { failure: hungUp('connect') }
+    return logIn ? await connect(relay, logIn, signal) : { failure: hungUp(beforeLogin) }
   } catch (error) {
     const code = error instanceof TokenError ? error.code : 'ECONNECTION'
-    return { failure: { kind: 'broken', phase: 'connect', code, message: messageOf(error) } }
+    return { failure: { kind: 'broken', ...beforeLogin, code, message: messageOf(error) } }
   }
-}
-
-/** Undefined once `signal` is aborted. */
-function unlessAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const leave = () => resolve(undefined)
-    if (signal?.aborted) leave()
-    signal?.addEventListener('abort', leave, { once: true })
-    work.then(resolve, reject).finally(() => signal?.removeEventListener('abort', leave))
-  })
 }
 
 function connect(relay: RelayConfig, logIn: LogIn, signal?: AbortSignal): Promise<OpenedWire> {
@@ -71,12 +64,12 @@ function connect(relay: RelayConfig, logIn: LogIn, signal?: AbortSignal): Promis
   signal?.addEventListener('abort', hangUp, { once: true })
   const opened = new Promise<OpenedWire>((resolve) => {
     const fail = (error: SMTPError) => {
-      resolve({ failure: failureOf(error, relay, logIn) })
+      resolve({ failure: failureOf(error, connection, relay, logIn) })
       connection.close()
     }
     // Without a listener an error between two messages would be thrown.
     connection.on('error', fail)
-    void ended.then(() => resolve({ failure: hungUp('connect') }))
+    void ended.then(() => resolve({ failure: hungUp(placeOn(connection)) }))
     connection.connect((error) => {
       if (error) return fail(error)
       logIn.run(connection, (refusal) => {
@@ -88,14 +81,30 @@ function connect(relay: RelayConfig, logIn: LogIn, signal?: AbortSignal): Promis
   return opened.finally(() => signal?.removeEventListener('abort', hangUp))
 }
 
+function placeOn({ asked }: Connection): Place {
+  return { phase: 'connect', stage: asked }
+}
+
 /** A relay may quote the login in its refusal. */
-function failureOf(error: SMTPError, relay: RelayConfig, logIn: LogIn): Broken {
+function failureOf(error: SMTPError, connection: Connection, relay: RelayConfig, logIn: LogIn): Broken {
   const hide = (text: string) => logIn.hide(text)
-  const broken = explainTlsFault(brokenBy(error, 'connect'), relay, error)
+  const fault = faultOf(error, placeOn(connection), relay)
+  const broken = explainNoLogin(explainTlsFault(fault, relay, error), connection, relay)
   const { message, response } = broken
   if (response === undefined) return { ...broken, message: hide(message) }
   // The first three characters are the code, whatever the password is.
-  return { ...broken, message: hide(message), response: response.slice(0, 3) + hide(response.slice(3)) }
+  const hidden = response.slice(0, 3) + hide(response.slice(3))
+  return { ...broken, message: message === response ? hidden : hide(message), response: hidden }
+}
+
+/** A login that the relay never offered is refused in words that are about anything else. */
+function explainNoLogin(broken: Broken, connection: Connection, relay: RelayConfig): Broken {
+  const { stage, response = '' } = broken
+  if (stage !== 'login' || !response.startsWith('5') || connection.offersLogin) return broken
+  const option = relay.auth === undefined ? 'username' : 'auth'
+  const advice = `leave ${option} out${connection.secure ? '' : ', or use TLS first (useTls or useSsl)'}`
+  const message = `the relay offers no login (AUTH) here: ${advice}; it answered ${response}`
+  return { ...broken, message }
 }
 
 function openedWire(connection: Connection, relay: RelayConfig, ended: Promise<void>): OpenedWire {
@@ -118,7 +127,7 @@ function createWire(connection: Connection, relay: RelayConfig, ended: Promise<v
       messages += 1
       const refusal = refusalHere(outgoing, connection.capabilities)
       if (refusal) return { exchange: refusal, stale: false }
-      if (abort?.aborted) return { exchange: hungUp('envelope'), stale: false }
+      if (abort?.aborted) return { exchange: hungUp({ phase: 'envelope', stage: 'mail' }), stale: false }
       connection.lastServerResponse = false
       abort?.addEventListener('abort', drop, { once: true })
       const exchange = await exchangeOn(connection, relay, outgoing)

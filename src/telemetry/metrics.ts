@@ -73,8 +73,13 @@ export const metricDeclarations = {
   },
   fluxmail_ingress_connections_refused_total: {
     type: 'counter',
-    help: 'SMTP connections of clients that were turned away',
+    help: 'SMTP connections of clients that were turned away: too many at once (limit), mail without a login (no_login), or without STARTTLS (no_tls), a TLS handshake that came to nothing (handshake)',
     labels: ['reason'],
+  },
+  fluxmail_ingress_redis_up: {
+    type: 'gauge',
+    help: 'Whether the ingress reaches Redis: 1, or 0 while clients are told to try again',
+    labels: [],
   },
   fluxmail_ingress_logins_failed_total: {
     type: 'counter',
@@ -107,7 +112,7 @@ export function createMetrics(onScrape: (metrics: Metrics) => void = () => undef
   for (const [name, declaration] of Object.entries(metricDeclarations) as [string, Declaration][]) {
     const shape = { name, help: declaration.help, labelNames: [...declaration.labels], registers: [registry] }
     if (declaration.type === 'counter') counters.set(name, new Counter(shape))
-    else if (declaration.type === 'gauge') gauges.set(name, new Gauge(shape))
+    else if (declaration.type === 'gauge') gauges.set(name, unsetGauge(shape))
     else histograms.set(name, new Histogram({ ...shape, buckets: [...(declaration.buckets ?? [])] }))
   }
   const metrics: Metrics = {
@@ -121,4 +126,11 @@ export function createMetrics(onScrape: (metrics: Metrics) => void = () => undef
     contentType: registry.contentType,
   }
   return metrics
+}
+
+/** Without the 0 that the library begins with: what nobody measures here has no value. */
+function unsetGauge(shape: ConstructorParameters<typeof Gauge>[0]): Gauge {
+  const gauge = new Gauge(shape)
+  if (shape.labelNames?.length === 0) gauge.remove()
+  return gauge
 }

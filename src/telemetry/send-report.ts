@@ -5,6 +5,7 @@ import type { Exchange } from '../delivery/delivery.js'
 import { judgeExchange } from '../delivery/judge.js'
 import { FluxMailError } from '../errors.js'
 import type { RejectedRecipient, SendResult } from '../message/email.js'
+import type { SendFailedDetails } from '../send-failed.js'
 import { errorFields, type Logger } from './log.js'
 
 /** The logger, of which nothing comes back: a log that fails must not look like an email that failed. */
@@ -43,20 +44,12 @@ function reportResult(logger: Logger, result: SendResult): void {
   else logger.warn({ ...counts, replies: countReplies(rejected) }, 'email refused for some recipients')
 }
 
-interface FailureDetails {
-  readonly accepted?: readonly string[]
-  readonly rejected?: readonly RejectedRecipient[]
-  readonly attempts?: number
-  readonly reply?: { readonly code: number; readonly enhanced?: string }
-  readonly maybeSent?: boolean
-}
-
 function reportFailure(logger: Logger, relay: string, error: unknown): void {
   if (!(error instanceof FluxMailError) || error.code !== 'send_failed') {
     reportRefusal(logger, error)
     return
   }
-  const { accepted = [], rejected = [], attempts, reply, maybeSent } = error.details as FailureDetails
+  const { accepted, rejected, attempts, reply, maybeSent, ...details } = error.details as SendFailedDetails
   const fields = {
     relay,
     code: error.code,
@@ -64,9 +57,9 @@ function reportFailure(logger: Logger, relay: string, error: unknown): void {
     rejected: rejected.length,
     attempts,
     maybeSent,
-    // Without a reply it is our own words that say what was wrong with the connection.
+    // Words may quote what the relay or who aborted it said, so only the code is told of what is no reply.
     ...(reply === undefined
-      ? { reason: errorFields(error).error }
+      ? { reason: details.code, stage: details.stage }
       : { reply: [reply.code, reply.enhanced].filter(Boolean).join(' '), replies: countReplies(rejected) }),
   }
   logger.debug({ accepted, rejected, error: error.message }, 'what the relay said')

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { failureOf, UsageError } from '../../src/cli/failure.js'
-import { widthOf } from '../../src/cli/text.js'
 import { FluxMailError } from '../../src/errors.js'
+import { widthOf } from '../../src/terminal/text.js'
 import { writeFiles } from './folder.js'
 import { run } from './terminal.js'
 
@@ -72,18 +72,8 @@ describe('exit codes', () => {
   })
 
   test('2 for what the library refuses', async () => {
-    const args = [
-      'send',
-      '--host',
-      'x.example',
-      '--sender',
-      'nobody',
-      '--subject',
-      's',
-      '--recipients',
-      'b@x.example',
-    ]
-    const { exitCode, stderr } = await run([...args, '--body', 'b'])
+    const args = ['send', '--host', 'x.example', '--subject', 's', '--recipients', 'b@x.example']
+    const { exitCode, stderr } = await run([...args, '--body', 'b'], { env: { FLUXMAIL_SENDER: 'nobody' } })
     expect(exitCode).toBe(2)
     expect(stderr).toMatch(/^\[FluxMail ERROR\] .* \(invalid_email\)\n$/)
   })

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
-import { widthOf } from '../../src/cli/text.js'
+import { widthOf } from '../../src/terminal/text.js'
 import { isGone, startCommand } from './process.js'
 
 const workerPid = async (command: ReturnType<typeof startCommand>) =>

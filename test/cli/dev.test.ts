@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
@@ -5,6 +6,7 @@ import { openSink } from '../../src/sink/sink.js'
 import { freshName } from '../helpers/fresh-name.js'
 import { newFolder, writeFiles } from './folder.js'
 import { type Command, isGone, startCommand } from './process.js'
+import { run } from './terminal.js'
 
 interface Environment {
   readonly environment: Record<string, string>
@@ -83,6 +85,16 @@ describe('dev', () => {
     )
   })
 
+  test('prints lines that a shell reads as they were meant', { timeout: 60_000 }, async () => {
+    const sender = `Conan O'Brien <me@example.com>`
+    const command = startCommand(['dev'], { cwd: await newFolder(), env: { FLUXMAIL_SENDER: sender } })
+    await command.says(/^export FLUXMAIL_SENDER=/m)
+    const lines = command.stdout.match(/^export .*$/gm) ?? []
+    const script = `${lines.join('\n')}\nprintf '%s' "$FLUXMAIL_SENDER"`
+    const { stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' })
+    expect({ stdout, stderr }).toEqual({ stdout: sender, stderr: '' })
+  })
+
   test('replaces every relay of a configuration by its own server, so that nobody is mailed', {
     timeout: 60_000,
   }, async () => {
@@ -137,15 +149,55 @@ describe('sink', () => {
     expect(command.stderr).toContain('recorded 1 message over 1 connection')
   })
 
+  test.each<[string[], RegExp]>([
+    [['--secure'], /--secure needs --cert and --key/],
+    [['--username', '', '--password', ''], /--username and --password must not be empty/],
+  ])('%j is a fault of the command line, said in its words', async (args, message) => {
+    const { exitCode, stderr } = await run(['sink', '--port', '0', '--no-http', ...args])
+    expect([exitCode, stderr]).toEqual([1, expect.stringMatching(message)])
+  })
+
+  test('a certificate that is none is named', async () => {
+    const [cert = '', key = ''] = await writeFiles({ 'cert.pem': 'x', 'key.pem': 'y' })
+    const { exitCode, stderr } = await run(['sink', '--port', '0', '--no-http', '--cert', cert, '--key', key])
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain(`--cert ${cert} and --key ${key} cannot be used`)
+  })
+
   test('a port that is taken is named', async () => {
     await using taken = await openSink({ httpPort: false })
     const command = startCommand(['sink', '--port', String(taken.smtpPort), '--no-http'])
     expect(await command.exited).toBe(2)
-    expect(command.stderr).toContain(`port ${taken.smtpPort} is in use`)
+    expect(command.stderr).toContain(`port ${taken.smtpPort} is in use; choose another --port (setup_failed)`)
+    expect(command.stderr).not.toMatch(/smtpPort/)
   })
 })
 
 describe('worker', () => {
+  test.each<[string[], RegExp]>([
+    [['--config', 'nope.json'], /^\[FluxMail ERROR\] --config names nope\.json, which cannot be read: /],
+    [['--redis', 'localhost'], /--redis must be a URL/],
+    [['--name', 'a b'], /--name must be 1 to 64/],
+  ])('%j is a fault of the command line, said in its words', async (args, message) => {
+    const relay = args[0] === '--config' ? {} : { FLUXMAIL_HOST: '127.0.0.1' }
+    const { exitCode, stderr } = await run(['worker', ...args], { env: relay })
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(message)
+    expect(stderr).not.toMatch(/FLUXMAIL_/)
+  })
+
+  test('what is wrong in its configuration is said with the name of the file', async () => {
+    const [broken = '', wrong = ''] = await writeFiles({
+      'broken.json': '{',
+      'wrong.json': '{ "relays": { "a": { "host": "" } } }',
+    })
+    const notJson = await run(['worker', '--config', broken])
+    expect([notJson.exitCode, notJson.stderr]).toEqual([1, expect.stringContaining(`${broken} is not JSON`)])
+    const { exitCode, stderr } = await run(['worker', '--config', wrong])
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain(`--config: ${wrong} is wrong:\n  relays.a.host: must name the relay`)
+  })
+
   test('runs until a signal and exits with 0', { timeout: 60_000 }, async () => {
     await using sink = await openSink({ httpPort: false })
     const env = {
@@ -158,7 +210,8 @@ describe('worker', () => {
       'a.csv': 'email\nada@example.com\n',
       'a.txt': 'Hello',
     })
-    const worker = startCommand(['worker', '--http-port', '0'], { env })
+    const { FLUXMAIL_NAME: name, ...others } = env
+    const worker = startCommand(['worker', '--http-port', '0', '--name', name], { env: others })
     const enqueue = [
       'enqueue',
       '--csv',

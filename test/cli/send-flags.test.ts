@@ -1,13 +1,17 @@
+import { execFileSync } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
 import { type ParsedMail, simpleParser } from 'mailparser'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { runCommandLine } from '../../src/cli/program.js'
 import { openSink, type Sink, type SinkOptions } from '../../src/sink/sink.js'
 import { cert, key } from '../sink/certificate.js'
 import { openScriptedRelay } from '../smtp/scripted-relay.js'
 import { newFolder, writeFiles } from './folder.js'
 import { startCommand } from './process.js'
-import { type Ran, run } from './terminal.js'
+import { openTerminal, type Ran, run } from './terminal.js'
 
 async function openTestSink(options: SinkOptions = {}): Promise<Sink> {
   const sink = await openSink({ httpPort: false, ...options })
@@ -281,14 +285,14 @@ describe('--type outlook', () => {
 
   test('refuses --sender and --inline-image, in the words of the command', async () => {
     expect(await run([...words, ...sender])).toMatchObject({
-      exitCode: 2,
+      exitCode: 1,
       stderr: expect.stringMatching(
         /^\[FluxMail ERROR\] --sender: .* use --type smtp\. \(outlook_no_sender\)\n$/,
       ),
     })
     const image = await run([...words, '--html', '--inline-image', 'logo=logo.png'])
     expect(image).toMatchObject({
-      exitCode: 2,
+      exitCode: 1,
       stderr: expect.stringMatching(/--inline-image: .*\(invalid_params\)/),
     })
   })
@@ -341,11 +345,13 @@ describe('an error speaks of the flag that is at fault', () => {
     ],
     [['--host', 'x.io:587'], /--host: holds a port; write host and port apart: --port 587/],
     [[], /--sender: there is none\. Give --sender or set FLUXMAIL_SENDER\. \(sender_required\)/],
-  ])('2 for %j', async (flags, message) => {
+    [['--recipients', 'ada', ...sender], /--recipients: "ada" has no @.*\(invalid_email\)/],
+    [['--subject', '', ...sender], /--subject: .*\(invalid_params\)/],
+  ])('1 for %j', async (flags, message) => {
     const { exitCode, stderr } = await failing(flags)
     expect(stderr).toMatch(message)
     expect(stderr).toMatch(/^\[FluxMail ERROR\] [\s\S]* \(\w+\)\n$/)
-    expect(exitCode).toBe(2)
+    expect(exitCode).toBe(1)
     expect(stderr).not.toMatch(/recipients\[|useTls|useSsl|objectType|htmlBody|allowPlaintextAuth/)
   })
 
@@ -365,7 +371,7 @@ describe('an error speaks of the flag that is at fault', () => {
       ...sender,
     ]
     expect(await run(words)).toMatchObject({
-      exitCode: 2,
+      exitCode: 1,
       stderr: expect.stringContaining('] --recipients: "b" has no @'),
     })
   })
@@ -391,7 +397,7 @@ describe('an error speaks of the flag that is at fault', () => {
 
   test('a relay that is named nowhere', async () => {
     expect(await run(least)).toMatchObject({
-      exitCode: 2,
+      exitCode: 1,
       stderr: expect.stringContaining(
         '--host: there is none. Give the SMTP relay, or set FLUXMAIL_HOST (invalid_config)',
       ),
@@ -435,6 +441,81 @@ describe('the exit code of the process', () => {
     expect(stderr).toContain(file)
     expect(stderr).toMatch(new RegExp(`\\(${code}\\)\\n$`))
   })
+})
+
+describe('--json', () => {
+  test('prints what was wrong as JSON too, beside the sentence on standard error', async () => {
+    const sink = await openTestSink()
+    const words = ['send', '--subject', 's', '--body', 'b', ...sender, ...relayOf(sink), '--json']
+    const refused = await run([...words, '--recipients', 'ada@example.com', 'reject-bob@example.com'])
+    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('(send_failed)') })
+    expect(JSON.parse(refused.stdout).error).toMatchObject({
+      code: 'send_failed',
+      accepted: ['ada@example.com'],
+      rejected: [{ recipient: 'reject-bob@example.com', code: 550, about: 'recipient' }],
+    })
+    const wrong = await run([...words, '--recipients', 'ada'])
+    expect(wrong.exitCode).toBe(1)
+    expect(JSON.parse(wrong.stdout).error).toMatchObject({ code: 'invalid_email' })
+  })
+})
+
+test('a partial refusal says that the others have it', async () => {
+  const sink = await openTestSink()
+  const words = ['send', '--subject', 's', '--body', 'b', ...sender, ...relayOf(sink), '--recipients']
+  const { stderr } = await run([...words, 'ada@example.com', 'reject-bob@example.com'])
+  expect(stderr).toMatch(/it was sent to the other 1: do not repeat it for them \(send_failed\)\n$/)
+})
+
+describe('--body-file', () => {
+  const words = ['send', '--subject', 's', '--recipients', 'ada@example.com', '--body-file']
+
+  test('of - is standard input', async () => {
+    const sink = await openTestSink()
+    const stdin = Readable.from([Buffer.from('from '), Buffer.from('stdin')])
+    expect(await run([...words, '-', ...sender, ...relayOf(sink)], { stdin })).toMatchObject({ exitCode: 0 })
+    expect(sink.messages[0]?.bytes.toString()).toContain('from stdin')
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'of a pipe that nobody writes to can be interrupted',
+    async () => {
+      const pipe = join(await newFolder(), 'pipe')
+      execFileSync('sh', ['-c', 'mkfifo "$0"', pipe])
+      const terminal = openTerminal()
+      const running = runCommandLine([...words, pipe, ...sender, '--host', 'nowhere.invalid'], terminal)
+      setTimeout(() => terminal.interrupt(), 50)
+      expect(await running).toBe(130)
+    },
+  )
+
+  test('of what never ends is refused', async () => {
+    expect(await run([...words, '/dev/zero', ...sender, '--host', 'nowhere.invalid'])).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('too much for a body'),
+    })
+  })
+})
+
+test.each(['/', '..', '.', tmpdir()])(
+  'a folder as an attachment, such as %s, is refused as one',
+  async (path) => {
+    expect(await failing(['--attachments', path, ...sender])).toMatchObject({
+      exitCode: 1,
+      stderr: `[FluxMail ERROR] --attachments: ${path} cannot be read: it is a folder (read_error)\n`,
+    })
+  },
+)
+
+test.each([
+  ['--recipient', '--recipients'],
+  ['--html_body', '--html'],
+  ['--inline_image', '--inline-image'],
+  ['--reply_to', '--reply-to'],
+])('%s is answered with %s', async (given, meant) => {
+  const { exitCode, stderr } = await run(['send', '--subject', 's', given, 'x'])
+  expect(exitCode).toBe(1)
+  expect(stderr).toContain(`there is no ${given}; did you mean ${meant}?`)
 })
 
 test('the help lists the exit codes and every flag', async () => {

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { FluxMailError } from '../../src/errors.js'
-import { createFileSource, parseAttachments, parseInlineImages } from '../../src/message/attachment.js'
+import {
+  createFileSource,
+  parseAttachments,
+  parseInlineImages,
+  type ReadFile,
+} from '../../src/message/attachment.js'
 import { refusalOf } from './refusal.js'
 
 const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
@@ -20,6 +25,10 @@ function source(maxBytes = 1000) {
     if (bytes) return bytes
     throw new FluxMailError('attachment_not_found', `${field}: no such file`, { details: { field } })
   }, maxBytes)
+}
+
+const refuseFolder: ReadFile = (path, field) => {
+  throw new FluxMailError('read_error', `${field}: ${path} cannot be read: it is a folder`)
 }
 
 const attach = (input: unknown, maxBytes?: number) => parseAttachments(input, source(maxBytes))
@@ -142,7 +151,6 @@ describe('an attachment', () => {
     ['an unknown field', { fileName: 'a', content: 'x' }, /Did you mean filename\?/],
     ['an empty path', '', /no path/],
     ['a path with a NUL', '/docs/a\0b', /no path/],
-    ['a folder', '/docs/', /is empty/],
     ['nothing', null, /it is nothing/],
     ['a list', ['/docs/report.PDF'], /it is an array/],
   ])('with %s is refused', (_, item, words) => {
@@ -150,6 +158,13 @@ describe('an attachment', () => {
     expect(refusal.code).toBe('invalid_params')
     expect(refusal.details.field).toMatch(/^attachments\[1\]/)
     expect(refusal.message).toMatch(words)
+  })
+
+  test.each(['/', '..', '/docs/'])('that is a folder, %s, is refused for that before its name is', (path) => {
+    expect(refusalOf(() => parseAttachments([path], createFileSource(refuseFolder, 1000)))).toMatchObject({
+      code: 'read_error',
+      message: expect.stringContaining('it is a folder'),
+    })
   })
 
   test('that is missing says which one it is', () => {

@@ -169,6 +169,29 @@ describe('on Windows', () => {
     })
   })
 
+  test('of a long complaint the first two lines are quoted, and the rest is in the details', async () => {
+    await openStandIn("console.error(['one', 'two', 'three', 'four'].join('\\n')); process.exitCode = 1")
+    await expect(display()).rejects.toMatchObject({
+      message: expect.stringMatching(/: one two …; toDraft/),
+      details: { stderr: 'one\ntwo\nthree\nfour', exitCode: 1 },
+    })
+  })
+
+  test('a descendant that holds standard error holds up no success', async () => {
+    await openStandIn(
+      "require('node:child_process').spawn('/bin/sleep', ['20'], { stdio: ['ignore', 'ignore', 'inherit'], detached: true }).unref()",
+    )
+    const startedAt = performance.now()
+    expect(await display({}, { timeoutMs: 15_000 })).toMatch(/is open/)
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
+  })
+
+  test('pwsh is found as pwsh.exe', async () => {
+    const standIn = await openStandIn('', 'pwsh.exe')
+    await display({}, { powershell: 'pwsh' })
+    expect((await standIn.recorded()).args).toContain(composeScript)
+  })
+
   test('a silent failure is told by its exit code', async () => {
     await openStandIn('process.exitCode = 7')
     await expect(display()).rejects.toThrow(/exit code 7/)

@@ -147,6 +147,14 @@ describe('toDraft', () => {
     expect(await readdir(folder)).toEqual(['there'])
   })
 
+  test('names the folder that is missing, and never the hidden file under which it writes', async () => {
+    const folder = join(await newFolder(), 'nowhere')
+    const email = outlook.create(least)
+    const path = join(folder, 'a.eml')
+    await expect(email.toDraft(path)).rejects.toThrow(`path: ${path}: there is no folder ${folder}`)
+    await expect(email.toDraft('/dev/null/a.eml')).rejects.toThrow(/^((?!\/\.).)*$/)
+  })
+
   test.skipIf(process.getuid?.() === 0)('says so where it may not write', async () => {
     const folder = await newFolder()
     await chmod(folder, 0o500)

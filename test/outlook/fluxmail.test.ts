@@ -7,12 +7,15 @@ const least = { subject: 'Hi', body: 'Hello', recipients: ['ada@example.com'] }
 const outlook = () => new FluxMail({ objectType: 'outlook', logLevel: 'silent' })
 const refusedWith = (code: string) => expect.objectContaining({ name: 'FluxMailError', code })
 
-test.each(['outlook', 'Outlook', 'OUTLOOK', EmailObject.OUTLOOK])('objectType %s means Outlook', (word) => {
-  const mail = new FluxMail({ objectType: word })
-  expect([mail.isOutlook(), mail.isSmtp()]).toEqual([true, false])
-})
+test.each(['outlook', 'Outlook', 'OUTLOOK', EmailObject.OUTLOOK] as const)(
+  'objectType %s means Outlook',
+  (word) => {
+    const mail = new FluxMail({ objectType: word })
+    expect([mail.isOutlook(), mail.isSmtp()]).toEqual([true, false])
+  },
+)
 
-test.each(['smtp', 'SMTP', EmailObject.SMTP, undefined])('objectType %s means SMTP', (word) => {
+test.each(['smtp', 'SMTP', EmailObject.SMTP, undefined] as const)('objectType %s means SMTP', (word) => {
   const mail = new FluxMail({ objectType: word, host: 'localhost' })
   expect([mail.isOutlook(), mail.isSmtp()]).toEqual([false, true])
 })
@@ -36,7 +39,9 @@ test('smtp needs a host, and Outlook does not', () => {
 test('with Outlook the options of a relay are passed over, and an option that is none is refused', () => {
   const relay = { host: { relay: '' }, port: 587, username: 'me@x.example', useTls: true, useSsl: true }
   expect(new FluxMail({ objectType: 'outlook', ...relay }).create(least).parts.sender).toBeUndefined()
-  expect(() => new FluxMail({ objectType: 'outlook', prot: 587 } as never)).toThrow(/no option "prot"/)
+  expect(() => new FluxMail({ objectType: 'outlook', prot: 587 } as never)).toThrow(
+    /prot: there is no such option\. Did you mean port\?/,
+  )
   expect(() => new FluxMail({ objectType: 'outlook', outlook: { powershel: 'x' } } as never)).toThrow(
     refusedWith('invalid_config'),
   )

@@ -104,6 +104,8 @@ test('sender, replyTo, cc and bcc: Bcc is in the envelope and never in the messa
   expect(copies.map(({ from: sender }) => sender)).toEqual(Array(3).fill('shop@example.com'))
   for (const { bytes } of copies) expect(bytes.toString()).not.toMatch(/hidden|^bcc:/im)
   expect(source).toContain('Cc: cy@example.com')
+  const several = await post.send({ replyTo: ['help@example.com', 'Boss <boss@example.com>'] })
+  expect(addresses(several.mail.replyTo)).toEqual(['help@example.com', 'boss@example.com'])
 })
 
 test('attachments: paths or content, typed by name, arrive byte for byte', async () => {

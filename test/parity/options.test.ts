@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { environmentVariables, parseEnvironment } from '../../src/environment.js'
 import { type Clock, EmailTemplate, FluxMail, systemClock } from '../../src/index.js'
+import { openSink } from '../../src/sink/sink.js'
 import { eventually } from '../helpers/eventually.js'
 import { refusalOf } from '../message/refusal.js'
 import { openScriptedRelay, type Script } from '../smtp/scripted-relay.js'
@@ -30,6 +31,18 @@ test.each([
   const { messageId } = await mail.send(letter)
   expect(messageId.endsWith(`@${domain ?? 'example.com'}>`)).toBe(true)
   if (domain !== undefined) expect(relay.commands[0]).toBe(`EHLO ${domain}`)
+})
+
+test('domain is that of EHLO and of Message-IDs, as an option of its own and before that of the host', async () => {
+  for (const host of ['127.0.0.1', '127.0.0.1:other.example', { relay: '127.0.0.1' }]) {
+    await using relay = await openScriptedRelay()
+    const own = { port: relay.port, sender: 'news@example.com', logLevel: 'silent' } as const
+    await using mail = new FluxMail({ host, domain: 'Bücher.example', ...own })
+    const { messageId } = await mail.send(letter)
+    expect(relay.commands[0]).toBe('EHLO xn--bcher-kva.example')
+    expect(messageId).toMatch(/@xn--bcher-kva\.example>$/)
+    expect(relay.bodies[0]).toContain(`Message-ID: ${messageId}`)
+  }
 })
 
 test('host may be an IPv6 literal in brackets, with a domain behind it', async (context) => {
@@ -171,7 +184,7 @@ test('sender is the option, else the username when it is an address', async () =
   expect(refusalOf(() => apiKey.create(letter)).code).toBe('sender_required')
 })
 
-test('`await using` and close() hang up, and one mailer keeps its connections until then', async () => {
+test('`await using` and close() hang up, and one mailer keeps its connection from one email to the next', async () => {
   await using relay = await openScriptedRelay()
   {
     await using mail = new FluxMail({
@@ -240,4 +253,21 @@ test('fromEnv() makes a mailer of all of them, and says which one is missing', a
   expect(mail.create(letter).parts.sender?.address).toBe('news@example.com')
   const error = refusalOf(() => FluxMail.fromEnv({ ...env, FLUXMAIL_HOST: '' }))
   expect([error.code, error.message]).toEqual(['invalid_config', expect.stringContaining('FLUXMAIL_HOST')])
+})
+
+test('a password with spaces around it logs in, from the environment and as an option', async () => {
+  const auth = { username: 'ada@example.com', password: ' open sesame ' }
+  await using sink = await openSink({ httpPort: false, auth })
+  const env = {
+    FLUXMAIL_HOST: '127.0.0.1',
+    FLUXMAIL_PORT: String(sink.smtpPort),
+    FLUXMAIL_USERNAME: auth.username,
+    FLUXMAIL_PASSWORD: auth.password,
+    FLUXMAIL_LOG_LEVEL: 'silent',
+  }
+  await using read = FluxMail.fromEnv(env)
+  await using given = new FluxMail({ host: '127.0.0.1', port: sink.smtpPort, ...auth, logLevel: 'silent' })
+  for (const mail of [read, given]) expect((await mail.send(letter)).accepted).toEqual(['ada@example.com'])
+  await using trimmed = FluxMail.fromEnv({ ...env, FLUXMAIL_PASSWORD: 'open sesame' })
+  await expect(trimmed.send(letter)).rejects.toThrow('535')
 })

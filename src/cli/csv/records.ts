@@ -3,7 +3,7 @@
 // one stray quote must never swallow the rows behind it.
 
 import { parse } from 'csv-parse/sync'
-import { countOf } from '../text.js'
+import { countOf } from '../../terminal/text.js'
 import type { Line, LineReader } from './lines.js'
 
 export interface CsvRecord {

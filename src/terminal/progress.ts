@@ -3,7 +3,7 @@
 
 import { type Params, SingleBar } from 'cli-progress'
 import { systemClock } from '../clock.js'
-import { type Context, columnsOf, say } from './context.js'
+import { columnsOf, type Output, say } from './output.js'
 import { cut, formatCount, formatPercent, formatSeconds, padEnd, padStart } from './text.js'
 
 export interface ProgressOptions {
@@ -24,6 +24,8 @@ export interface Step {
 
 export interface Progress extends Disposable {
   update(step: Step): void
+  /** Leaves the line to others until the returned function is called, however often it is hidden meanwhile. */
+  hide(): () => void
 }
 
 interface Shown extends Step {
@@ -43,22 +45,25 @@ const LABEL_WIDTH = 12
 const BAR_WIDTH = 18
 const saveCursor = '\u001b7'
 const restoreCursor = '\u001b8'
+const clearLine = '\r\u001b[2K'
 
-export function openProgress({ stderr }: Pick<Context, 'stderr'>, options: ProgressOptions): Progress {
+export function openProgress({ stderr }: { readonly stderr: Output }, options: ProgressOptions): Progress {
   return stderr.isTTY ? new Bar(stderr, options) : new Lines(stderr, options)
 }
 
 class Bar implements Progress {
   readonly #bar: SingleBar
+  readonly #line: BarLine
   readonly #startedAt = systemClock.monotonicMs()
   #drawnAt = 0
 
-  constructor(stderr: Context['stderr'], options: ProgressOptions) {
+  constructor(stderr: Output, options: ProgressOptions) {
     const columns = columnsOf(stderr)
     const format = (_options: unknown, params: Params, payload: Shown) => formatBar(payload, params.eta)
+    this.#line = new BarLine(stderr)
     // linewrap and gracefulExit: the terminal's settings and its signals are not for this library to touch.
     const settings = {
-      stream: withoutCursorMemory(stderr),
+      stream: this.#line.stream,
       format,
       clearOnComplete: true,
       linewrap: true,
@@ -77,24 +82,55 @@ class Bar implements Progress {
     this.#bar.update(Math.round((step.share ?? 0) * BAR_TOTAL), { ...step, ratePerSecond })
   }
 
+  hide(): () => void {
+    return this.#line.hide()
+  }
+
   [Symbol.dispose](): void {
     this.#bar.stop()
   }
 }
 
-/** cli-progress goes back to where it began, which is another line by then if anything was written between. */
-function withoutCursorMemory(stderr: Context['stderr']): NodeJS.WritableStream {
-  const write = (text: string) => text === saveCursor || text === restoreCursor || stderr.write(text)
-  return Object.create(stderr, { write: { value: write } }) as NodeJS.WritableStream
+/** The line of a bar, which can be lent to others. */
+class BarLine {
+  readonly #output: Output
+  #hidden = 0
+  /** What the bar drew last. */
+  #drawn = ''
+
+  constructor(output: Output) {
+    this.#output = output
+  }
+
+  get stream(): NodeJS.WritableStream {
+    const write = (text: string) => this.#write(text)
+    return Object.create(this.#output, { write: { value: write } }) as NodeJS.WritableStream
+  }
+
+  hide(): () => void {
+    this.#hidden += 1
+    if (this.#hidden === 1) this.#output.write(clearLine)
+    return () => {
+      this.#hidden -= 1
+      if (this.#hidden === 0) this.#output.write(clearLine + this.#drawn)
+    }
+  }
+
+  /** cli-progress goes back to where it began, which is another line by then if anything was written between. */
+  #write(text: string): boolean {
+    if (text === saveCursor || text === restoreCursor) return true
+    if (!text.startsWith('\u001b')) this.#drawn = text
+    return this.#hidden > 0 || this.#output.write(text)
+  }
 }
 
 class Lines implements Progress {
-  readonly #stderr: Context['stderr']
+  readonly #stderr: Output
   readonly #options: ProgressOptions
   readonly #startedAt = systemClock.monotonicMs()
   #saidAt = this.#startedAt
 
-  constructor(stderr: Context['stderr'], options: ProgressOptions) {
+  constructor(stderr: Output, options: ProgressOptions) {
     this.#stderr = stderr
     this.#options = options
   }
@@ -108,6 +144,11 @@ class Lines implements Progress {
     const known = share === undefined ? [] : [formatPercent(share)]
     const parts = [`${formatCount(count)} ${unit}`, ...known, rate, ...(note ? [note] : [])]
     say(this.#stderr, `${label}: ${parts.join(', ')}`)
+  }
+
+  /** Its lines are whole, and nothing is in their way. */
+  hide(): () => void {
+    return () => undefined
   }
 
   [Symbol.dispose](): void {}

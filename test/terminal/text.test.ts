@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { columnTable, factTable } from '../../src/cli/table.js'
-import { countOf, cut, formatSeconds, padEnd, visible, widthOf, wrap } from '../../src/cli/text.js'
+import { countOf, cut, formatSeconds, padEnd, visible, widthOf, wrap } from '../../src/terminal/text.js'
 
 const plain = (_style: string, text: string) => text
 const widest = (lines: readonly string[]) => Math.max(...lines.map(widthOf))

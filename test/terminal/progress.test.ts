@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { formatBar, openProgress } from '../../src/cli/progress.js'
-import { widthOf } from '../../src/cli/text.js'
-import { openTerminal } from './terminal.js'
+import { formatBar, openProgress } from '../../src/terminal/progress.js'
+import { widthOf } from '../../src/terminal/text.js'
+import { openTerminal } from '../cli/terminal.js'
 
 const step = {
   label: 'enqueueing',

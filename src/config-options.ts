@@ -1,0 +1,130 @@
+// What can be configured, as types: written from the schemas by `npm run docs`, and not to be edited.
+// Its sentences are those of the README's tables.
+
+import type { ConnectionOptions } from 'node:tls'
+import type { GetToken } from './smtp/oauth2-options.js'
+import type { Pem } from './smtp/private-key.js'
+
+/** When a delivery is tried again. */
+export interface RetryRule {
+  /** Wait before each further attempt; the last one repeats. */
+  delaysMs: number[]
+  /** Each delay is varied by up to this share. */
+  jitter: number
+  /** A delivery older than this fails; age counts from its first attempt that reached MAIL FROM, without time held. */
+  maxAgeMs: number
+  /** A further limit, none by default. */
+  maxAttempts?: number | undefined
+}
+
+/** A lane: how its deliveries are tried again. */
+export interface LaneConfig {
+  /** When a delivery is tried again. */
+  retry: RetryRule
+  /** What becomes of a delivery whose relay fell silent after the final dot: kept for a person, or sent again with the same Message-ID. */
+  unknown: 'hold' | 'resend'
+}
+
+/** Who signs, and with which key. */
+export interface DkimOptions {
+  /** The domain that signs (`d=`), best that of the From addresses. */
+  domainName: string
+  /** Names the key: its public half is in DNS at `<keySelector>._domainkey.<domainName>`. */
+  keySelector: string
+  /** The private key in PEM: RSA of 1024 bits or more, or Ed25519. */
+  privateKey?: Pem | undefined
+  /** A file that holds it, in place of `privateKey`. */
+  privateKeyFile?: string | undefined
+  /** Headers to leave unsigned because the relay writes its own, parted by colons: `message-id:date` for Amazon SES. */
+  skipFields?: string | undefined
+}
+
+/** How a relay is logged in to with OAuth2. */
+export interface OAuth2Options {
+  /** Log in with OAuth2 (XOAUTH2), in place of `username` and `password`. */
+  type: 'OAuth2'
+  /** The mailbox to log in as. */
+  user: string
+  /** The app's id. */
+  clientId?: string | undefined
+  /** The app's secret. */
+  clientSecret?: string | undefined
+  /** What access tokens are had for; without it `clientId` and `clientSecret` ask by themselves (`client_credentials`, as for Microsoft 365). */
+  refreshToken?: string | undefined
+  /** A token to begin with. */
+  accessToken?: string | undefined
+  /** When that one ends, in milliseconds since 1970. */
+  expires?: number | undefined
+  /** The token endpoint; Google's unless given. */
+  accessUrl?: string | undefined
+  /** What is asked for; `https://outlook.office365.com/.default` for Microsoft 365. */
+  scope?: string | undefined
+  /** The id of a service account (Google), with `privateKey`. */
+  serviceClient?: string | undefined
+  /** Its RSA key in PEM. */
+  privateKey?: Pem | undefined
+  /** A file that holds it, in place of `privateKey`. */
+  privateKeyFile?: string | undefined
+  /** Further fields of the token request; they win over ours. */
+  customParams?: Record<string, string | number | boolean> | undefined
+  /** Further headers of the token request. */
+  customHeaders?: Record<string, string> | undefined
+  /** Node's TLS options for the token endpoint, such as `ca`. */
+  tls?: ConnectionOptions | undefined
+  /** Your own function, which resolves to `{ accessToken, expiresAt }`; for code only. */
+  getToken?: GetToken | undefined
+}
+
+/** A relay, and how it is spoken to. */
+export interface RelayOptions {
+  /** The relay's name or address; `relay:domain` sets `domain` too. */
+  host: string
+  /** 465 with `useSsl`, 587 with `useTls`, else 25. */
+  port?: number | undefined
+  /** The domain of EHLO; this machine's name unless given. */
+  domain?: string | undefined
+  /** Login name; with `password` or not at all. */
+  username?: string | undefined
+  /** Login password. */
+  password?: string | undefined
+  /** How a relay is logged in to with OAuth2. */
+  auth?: OAuth2Options | undefined
+  /** STARTTLS required: no upgrade, no mail. Default: `false`. */
+  useTls?: boolean | undefined
+  /** TLS from the first byte. Default: `false`. */
+  useSsl?: boolean | undefined
+  /** Node's TLS options (`ca`, `cert`, `key`, …); certificates are verified unless they say otherwise. */
+  tls?: ConnectionOptions | undefined
+  /** Log in without TLS to a relay that is not on loopback. Default: `false`. */
+  allowPlaintextAuth?: boolean | undefined
+  /** For connecting, the greeting and every reply but the last. Default: `30000`. */
+  timeoutMs?: number | undefined
+  /** For the reply to the final dot (RFC 5321, 4.5.3.2.6). Default: `600000`. */
+  finalReplyTimeoutMs?: number | undefined
+  /** Connections that one process keeps to the relay. Default: `10`. */
+  maxConnections?: number | undefined
+  /** After so many messages a connection is replaced. Default: `1000`. */
+  maxMessagesPerConnection?: number | undefined
+  /** A connection unused for so long is closed. Default: `8000`. */
+  idleMs?: number | undefined
+  /** Who signs, and with which key. */
+  dkim?: DkimOptions | undefined
+}
+
+/** Relays, routes, lanes and the limits of a worker. */
+export interface WorkerConfigInput {
+  /** Relays by name. */
+  relays: Record<string, RelayOptions>
+  /** Named choices of relays, in order; `default` is all relays in the order given. Default: `{}`. */
+  routes?: Record<string, string[]> | undefined
+  /** Lanes by name, in place of the two built in. */
+  lanes?: Record<string, LaneConfig> | undefined
+  /** Deliveries that one process works on at once, for each lane. Default: `20`. */
+  concurrency?: number | undefined
+  /** Messages that this one process hands to relays in a second; no limit by default. */
+  maxPerWorkerPerSecond?: number | undefined
+  /** How long a dead worker's deliveries stay with it. Default: `30000`. */
+  lockMs?: number | undefined
+  /** Write recipients into log lines. Default: `false`. */
+  logAddresses?: boolean | undefined
+}
