@@ -59,7 +59,8 @@ const table: Readonly<Record<keyof SendMailOptions, Row>> = {
     refused: [[{ from: '' }, /^from: it is missing\. Give from/]],
   },
   sender: {
-    arrives: [() => ({ sender: 'sec@example.com' }), () => ({ from: '', sender: 'sec@example.com' })],
+    arrives: [() => ({ sender: 'sec@example.com' })],
+    refused: [[{ from: '', sender: 'sec@example.com' }, /no From/]],
   },
   to: {
     arrives: [

@@ -288,7 +288,10 @@ test('a raw message without Date and Message-ID is given them, and sendMail tell
   const { flow, transporter } = await openTransport()
   await using _ = flow
   await flow.work()
-  const { messageId } = await transporter.sendMail({ ...base, raw: 'Subject: bare\n\nbody' })
+  const { messageId } = await transporter.sendMail({
+    ...base,
+    raw: 'From: app@example.com\nSubject: bare\n\nbody',
+  })
   await flow.sink.waitForMessages(1)
   const parsed = await simpleParser(flow.sink.messages[0]?.bytes ?? '')
   expect(parsed).toMatchObject({ messageId, subject: 'bare', text: 'body\n', date: expect.any(Date) })

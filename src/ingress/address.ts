@@ -18,14 +18,11 @@ loopback.addAddress('::1', 'ipv6')
 export async function parseListenAddress({ host, tls, accounts }: IngressSettings): Promise<string> {
   const address = await resolve(host)
   if (isLoopback(address)) return address
-  const missing = [
-    ...(tls ? [] : ['TLS (FLUXMAIL_INGRESS_TLS_KEY_FILE and FLUXMAIL_INGRESS_TLS_CERT_FILE, or `tls`)']),
-    ...(accounts ? [] : ['users (FLUXMAIL_INGRESS_USERS, or `users`)']),
-  ]
+  const missing = [...(tls ? [] : ['tls']), ...(accounts ? [] : ['users'])]
   if (missing.length === 0) return address
   const where = host === address ? host : `${host} (${address})`
   throw invalidConfig(
-    `the ingress would listen on ${where}, which is open to other machines: set ${missing.join(' and ')}, or listen on 127.0.0.1`,
+    `host ${where} is open to other machines: set ${missing.join(' and ')}, or listen on 127.0.0.1`,
   )
 }
 
@@ -39,9 +36,6 @@ async function resolve(host: string): Promise<string> {
   try {
     return (await lookup(bare)).address
   } catch (cause) {
-    throw invalidConfig(
-      `the ingress cannot listen on host ${JSON.stringify(host)}: ${messageOf(cause)}`,
-      cause,
-    )
+    throw invalidConfig(`host: ${JSON.stringify(host)} cannot be listened on: ${messageOf(cause)}`, cause)
   }
 }

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import { errorFields } from '../telemetry/log.js'
 import type { Desk } from './desk.js'
 
 export interface ConnectionParts {
@@ -22,6 +23,7 @@ export class ConnectionLifetime extends SMTPConnection {
   readonly #gone = new AbortController()
   #topSocket: Socket
   #draining = false
+  #lastError: Error | undefined
   #admitted = false
   #endLogin: () => void = () => undefined
   #endMessage: () => void = () => undefined
@@ -90,7 +92,13 @@ export class ConnectionLifetime extends SMTPConnection {
     else super.close()
   }
 
+  override _onError(error: Error): void {
+    this.#lastError = error
+    super._onError(error)
+  }
+
   override _onClose(): void {
+    if (!this.#gone.signal.aborted) this.#tellHandshake()
     this.#gone.abort()
     this.#endLogin()
     this.#endMessage()
@@ -110,6 +118,14 @@ export class ConnectionLifetime extends SMTPConnection {
   /** Ends at once. */
   drop(): void {
     this.#topSocket.destroy()
+  }
+
+  // A client that does not like the certificate breaks off, or some say so by leaving right after the handshake.
+  #tellHandshake(): void {
+    const isSilent = this.secure && !this.hostNameAppearsAs && !this._closing && this.#admitted
+    if (this.#draining || !(this._upgrading || isSilent)) return
+    const why = this.#lastError === undefined ? {} : errorFields(this.#lastError)
+    this.desk.turnedAway.tell('handshake', { remote: this.remoteAddress, ...why })
   }
 
   #sayGoodbye(): void {

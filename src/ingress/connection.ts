@@ -10,10 +10,14 @@ import { noRoom, receiveBytes, tooLarge } from './receive.js'
 import { Refusal } from './refusal.js'
 
 const MAX_FAILED_LOGINS = 3
+/** Addresses that were refused since the last message that was taken. */
+const MAX_REFUSALS = 100
 const extensions = ['PIPELINING', 'ENHANCEDSTATUSCODES', '8BITMIME', 'SMTPUTF8'] as const
 
 export class IngressConnection extends ConnectionLifetime {
   #failedLogins = 0
+  #refusals = 0
+  #wasTurnedAway = false
 
   get #account(): Account | undefined {
     return this.session.user ? (this.session.user as Account) : undefined
@@ -22,6 +26,12 @@ export class IngressConnection extends ConnectionLifetime {
   /** Whether a login has to wait for TLS. */
   get #needsTls(): boolean {
     return !this.secure && this.startTls
+  }
+
+  override send(...[code, data, context]: Parameters<ConnectionLifetime['send']>): void {
+    if (code === 530) super.send(code, this.#loginFirst())
+    else super.send(code, data, context)
+    if (code === 530 || code === 538) this.#tellTurnedAway()
   }
 
   override handler_EHLO(command: Buffer, callback: () => void): void {
@@ -96,7 +106,9 @@ export class IngressConnection extends ConnectionLifetime {
     const lease = room.lease()
     try {
       const bytes = await this.#receive(() => receiveBytes(stream, settings.maxMessageBytes, lease))
-      return await this.desk.accept({ ...this.#envelope(), bytes })
+      const text = await this.desk.accept({ ...this.#envelope(), bytes })
+      this.#refusals = 0
+      return text
     } finally {
       lease.release()
     }
@@ -113,6 +125,19 @@ export class IngressConnection extends ConnectionLifetime {
       if (this.#failedLogins < MAX_FAILED_LOGINS) throw error
       throw new Refusal(421, '4.7.0 Too many failed logins, closing the connection', { cause: error })
     }
+  }
+
+  /** smtp-server knows one text for all connections of a port, in the clear or not. */
+  #loginFirst(): string {
+    return `5.7.0 Authentication required; ${this.#needsTls ? 'STARTTLS comes before AUTH' : 'log in first'}`
+  }
+
+  /** Once for each connection, however many commands it repeats. */
+  #tellTurnedAway(): void {
+    if (this.#wasTurnedAway) return
+    this.#wasTurnedAway = true
+    const reason = this.#needsTls ? 'no_tls' : 'no_login'
+    this.desk.turnedAway.tell(reason, { remote: this.remoteAddress })
   }
 
   #features(): string[] {
@@ -174,7 +199,9 @@ export class IngressConnection extends ConnectionLifetime {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       this.desk.commandRefused(error, this.remoteAddress)
-      this.send(error.responseCode, error.message)
+      this.#refusals += 1
+      if (this.#refusals >= MAX_REFUSALS) this.send(421, '4.7.0 Too many refused commands')
+      else this.send(error.responseCode, error.message)
     }
     callback()
   }

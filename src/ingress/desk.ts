@@ -9,10 +9,12 @@ import type { Metrics } from '../telemetry/metrics.js'
 import type { Account } from './account.js'
 import { type Credentials, Logins } from './logins.js'
 import type { IngressSettings } from './options.js'
+import { RedisWatch } from './redis-watch.js'
 import { Refusal } from './refusal.js'
 import { Room } from './room.js'
 import { type Submission, submit } from './submit.js'
 import { receivedHeader, type Trace } from './trace.js'
+import { TurnedAway } from './turned-away.js'
 
 export interface DeskParts {
   readonly settings: IngressSettings
@@ -37,8 +39,10 @@ export class Desk {
   readonly domain: string
   readonly clock: Clock
   readonly room: Room
+  readonly turnedAway: TurnedAway
   readonly #parts: DeskParts
   readonly #logins: Logins | undefined
+  readonly #redis: RedisWatch
   #connections = 0
 
   constructor(parts: DeskParts) {
@@ -48,7 +52,15 @@ export class Desk {
     this.clock = clock
     this.room = new Room(settings.maxReceivingBytes)
     this.#logins = settings.accounts && new Logins(settings.accounts, settings.maxFailedLogins, clock)
+    this.turnedAway = new TurnedAway(parts)
     this.#parts = parts
+    this.#redis = new RedisWatch(parts)
+    this.#countConnections(0)
+  }
+
+  /** Nothing is looked at any more. */
+  close(): void {
+    this.#redis.stop()
   }
 
   /** Whether one more connection may stay; it is counted until `leave`. */
@@ -70,7 +82,10 @@ export class Desk {
     const result = (await this.#logins?.check(credentials, address)) ?? { kind: 'wrong' }
     if (result.kind === 'known') return result.account
     this.#parts.metrics?.count('fluxmail_ingress_logins_failed_total', { reason: result.kind })
-    this.#parts.logger.warn({ remote: address, reason: result.kind }, 'login failed')
+    this.#parts.logger.warn(
+      { remote: address, ...this.#userOf(credentials), reason: result.kind },
+      'login failed',
+    )
     if (result.kind === 'busy') throw new Refusal(454, '4.7.0 Too many logins at once; try again later')
     if (result.kind === 'locked') throw lockedOut(result.ms)
     await this.clock.sleep(FAILED_LOGIN_DELAY_MS, gone)
@@ -96,6 +111,7 @@ export class Desk {
       return `2.0.0 Ok: queued as ${first?.id ?? id}${deliveries.length > 1 ? ` and ${deliveries.length - 1} more` : ''}`
     } catch (error) {
       this.refused(error, told())
+      if (error instanceof Refusal && error.responseCode < 500) void this.#redis.look()
       throw error
     }
   }
@@ -129,13 +145,21 @@ export class Desk {
     this.#parts.logger[level]({ result, ...fields }, 'submission')
   }
 
-  #whoIs({ account, sender }: Received): { user?: string; sender?: string } {
-    const named = account === undefined ? {} : { user: account.username }
-    if (this.settings.logAddresses) return { ...named, sender }
-    return account === undefined ? {} : { user: maskAddresses(account.username) }
+  /** A name that is nobody's may be a password that was typed into the wrong field. */
+  #userOf({ username }: Credentials): { user?: string } {
+    return this.#logins?.isUser(username) ? { user: this.#named(username) } : {}
   }
 
-  #countConnections(change: 1 | -1): void {
+  #named(username: string): string {
+    return this.settings.logAddresses ? username : maskAddresses(username)
+  }
+
+  #whoIs({ account, sender }: Received): { user?: string; sender?: string } {
+    const named = account === undefined ? {} : { user: this.#named(account.username) }
+    return this.settings.logAddresses ? { ...named, sender } : named
+  }
+
+  #countConnections(change: 1 | 0 | -1): void {
     this.#connections += change
     this.#parts.metrics?.set('fluxmail_ingress_connections_open', {}, this.#connections)
   }

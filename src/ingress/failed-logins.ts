@@ -1,7 +1,7 @@
-// How many logins have failed, by where they came from, in bounded memory. Pure but for what it remembers.
-// A user who has logged in from an address before is counted apart there, so that a neighbour cannot lock them out.
+// How many different guesses have failed: by user and address, by address, and by user. Bounded memory, no clock.
+// A guess that comes again is none: a program that repeats one wrong password learns nothing and locks out nobody.
 
-import { isIPv6 } from 'node:net'
+import { networkOf } from './network.js'
 
 interface Count {
   failed: number
@@ -9,57 +9,96 @@ interface Count {
   readonly endsAt: number
 }
 
+/** Somebody at an address who wants to be a user. */
+export interface Claimant {
+  readonly address: string
+  readonly username: string
+}
+
 const WINDOW_MS = 10 * 60_000
 const MAX_ENTRIES = 10_000
+/** A user name that is longer cannot be configured. */
+const MAX_NAME = 256
+/** How many times the limit one address may guess over all users, and all addresses together at one user. */
+const share = { ofNetwork: 5, ofUser: 100 } as const
 
 export class FailedLogins {
-  readonly #max: number
-  readonly #counts = new Map<string, Count>()
-  readonly #seen = new Map<string, true>()
+  readonly #maxOfPair: number
+  readonly #ofPairs = new Map<string, Count>()
+  readonly #ofNetworks = new Map<string, Count>()
+  readonly #ofUsers = new Map<string, Count>()
+  readonly #welcome = new Map<string, true>()
+  readonly #guesses = new Map<string, true>()
 
+  /** `max` for one user from one address. */
   constructor(max: number) {
-    this.#max = max
-  }
-
-  /** Where a login is counted. */
-  keyOf(address: string, username: string): string {
-    const from = networkOf(address)
-    const pair = `${from} ${username}`
-    return this.#seen.has(pair) ? pair : from
+    this.#maxOfPair = max
   }
 
   /** For how long no login is looked at any more; 0 when it is. */
-  lockedMs(key: string, now: number): number {
-    const count = this.#counts.get(key)
-    if (count === undefined || count.failed < this.#max) return 0
-    return Math.max(0, count.endsAt - now)
+  lockedMs(claimant: Claimant, now: number): number {
+    const { pair, network, user } = keysOf(claimant)
+    const max = this.#maxOfPair
+    const own = lockedFor(this.#ofPairs.get(pair), max, now)
+    // Whoever has logged in from there before answers for their own guesses only.
+    if (this.#welcome.has(pair)) return own
+    const ofNetwork = lockedFor(this.#ofNetworks.get(network), max * share.ofNetwork, now)
+    return Math.max(own, ofNetwork, lockedFor(this.#ofUsers.get(user), max * share.ofUser, now))
   }
 
-  add(key: string, now: number): void {
-    const count = this.#counts.get(key)
-    if (count && count.endsAt > now) count.failed += 1
-    else remember(this.#counts, key, { failed: 1, endsAt: now + WINDOW_MS })
+  add(claimant: Claimant, now: number): void {
+    for (const [counts, key] of this.#countsOf(claimant)) {
+      const count = counts.get(key)
+      if (count && count.endsAt > now) count.failed += 1
+      else remember(counts, key, { failed: 1, endsAt: now + WINDOW_MS })
+    }
   }
 
-  /** Takes back one `add`. */
-  forgive(key: string): void {
-    const count = this.#counts.get(key)
-    if (count && count.failed > 0) count.failed -= 1
+  /** Takes back one `add`: the guess was right. */
+  succeeded(claimant: Claimant): void {
+    for (const [counts, key] of this.#countsOf(claimant)) {
+      const count = counts.get(key)
+      if (count && count.failed > 0) count.failed -= 1
+    }
+    this.welcome(claimant)
   }
 
-  succeeded(address: string, username: string): void {
-    remember(this.#seen, `${networkOf(address)} ${username}`, true)
+  /** Neighbours cannot lock this one out any more. */
+  welcome(claimant: Claimant): void {
+    remember(this.#welcome, keysOf(claimant).pair, true)
+  }
+
+  /** Remembers a wrong guess by its proof. */
+  wrong({ address }: Claimant, proof: string): void {
+    remember(this.#guesses, `${networkOf(address)} ${proof}`, true)
+  }
+
+  /** Whether the very same guess from there was wrong before. */
+  isRepeat(claimant: Claimant, proof: string): boolean {
+    const known = this.#guesses.has(`${networkOf(claimant.address)} ${proof}`)
+    // So that the guess that keeps coming is the last to be forgotten.
+    if (known) this.wrong(claimant, proof)
+    return known
+  }
+
+  #countsOf(claimant: Claimant): readonly (readonly [Map<string, Count>, string])[] {
+    const { pair, network, user } = keysOf(claimant)
+    return [
+      [this.#ofPairs, pair],
+      [this.#ofNetworks, network],
+      [this.#ofUsers, user],
+    ]
   }
 }
 
-/** Whoever has one IPv6 address has the whole /64. */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('%')[0]?.split('::') ?? []
-  const groups = head.split(':').filter((group) => group !== '')
-  const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').filter(Boolean).length
-  const all = [...groups, ...Array.from({ length: missing }, () => '0'), ...(tail ?? '').split(':')]
-  return all.slice(0, 4).join(':')
+function keysOf({ address, username }: Claimant) {
+  const network = networkOf(address)
+  const user = username.slice(0, MAX_NAME)
+  return { pair: `${network} ${user}`, network, user }
+}
+
+function lockedFor(count: Count | undefined, max: number, now: number): number {
+  return count === undefined || count.failed < max ? 0 : Math.max(0, count.endsAt - now)
 }
 
 /** Adds at the end, and drops the oldest when there are too many. */

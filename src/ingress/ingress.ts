@@ -3,7 +3,6 @@
 
 import { hostname } from 'node:os'
 import { type Clock, parseClock } from '../clock.js'
-import { FluxMailError, messageOf } from '../errors.js'
 import { MailQueue } from '../mail-queue.js'
 import { normalizeDomain } from '../message/domain.js'
 import { createLogger, type Logger, parseLogger } from '../telemetry/log.js'
@@ -39,7 +38,10 @@ export interface IngressOptions {
   readonly maxRecipients?: number | undefined
   /** Default 200. */
   readonly maxConnections?: number | undefined
-  /** From one address in ten minutes; default 10. */
+  /**
+   * Different wrong passwords for one user from one address in ten minutes; default 10. Five times as many over all
+   * users lock out the address, and a hundred times as many over all addresses the user where it is new.
+   */
   readonly maxFailedLogins?: number | undefined
   /** Silence of a client before it is dropped; default five minutes (RFC 5321, 4.5.3.2.7). */
   readonly idleTimeoutMs?: number | undefined
@@ -90,9 +92,13 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     logger: logger === undefined ? createLogger() : parseLogger(logger),
     metrics,
   })
-  const servers = await startAll(desk, host)
+  const servers = await startAll(desk, host).catch((error: unknown) => {
+    desk.close()
+    throw error
+  })
   const close: Ingress['close'] = async ({ deadlineMs = DEFAULT_DEADLINE_MS } = {}) => {
     await Promise.all(Object.values(servers).map((server) => server?.stop(deadlineMs)))
+    desk.close()
   }
   return {
     port: servers.plain?.port,
@@ -124,19 +130,9 @@ async function startOne(
   desk: Desk,
   { secure, port, host }: { secure: boolean; port: number; host: string },
 ): Promise<IngressServer> {
-  const server = createServer(desk, secure)
+  const server = new IngressServer(desk, secure)
   await server.start(port, host)
   return server
-}
-
-function createServer(desk: Desk, secure: boolean): IngressServer {
-  try {
-    return new IngressServer(desk, secure)
-  } catch (cause) {
-    throw new FluxMailError('invalid_config', `tls: key and cert cannot be used: ${messageOf(cause)}`, {
-      cause,
-    })
-  }
 }
 
 function ownDomain(): string {

@@ -1,10 +1,10 @@
 // Is this the password? Paid for in scrypt for every guess, known user or not; what was right is remembered for minutes.
-// What is remembered answers only the very same password, and nothing answers an address that is locked out.
+// What is remembered answers only the very same password, and nothing answers whoever is locked out.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import type { Account } from './account.js'
-import { FailedLogins } from './failed-logins.js'
+import { type Claimant, FailedLogins } from './failed-logins.js'
 import { Gate } from './gate.js'
 import { decoyOf, type PasswordHash, verifyPassword } from './password.js'
 
@@ -45,22 +45,32 @@ export class Logins {
     this.#accounts = accounts
     this.#failed = new FailedLogins(maxFailed)
     this.#clock = clock
-    const [first] = accounts.values()
-    this.#decoy = first && decoyOf(first.hash)
+    // Of the dearest, so that time never tells a name.
+    const [dearest] = [...accounts.values()].toSorted((a, b) => b.hash.ln - a.hash.ln)
+    this.#decoy = dearest && decoyOf(dearest.hash)
   }
 
   /** `address` is where the client is. */
   async check(credentials: Credentials, address: string): Promise<LoginResult> {
-    const locked = this.#locked(address, credentials.username)
+    const claimant = { address, username: credentials.username }
+    const locked = this.#locked(claimant)
     if (locked) return locked
     const proof = this.#proofOf(credentials)
     const account = this.#accounts.get(credentials.username)
-    if (account && this.#isRemembered(account, proof)) return { kind: 'known', account }
+    if (account && this.#isRemembered(account, proof)) {
+      this.#failed.welcome(claimant)
+      return { kind: 'known', account }
+    }
+    if (this.#failed.isRepeat(claimant, proof.toString('base64'))) return { kind: 'wrong' }
     return this.#runOnce(`${address} ${proof.toString('base64')}`, async () => {
-      const result = await this.#gate.run(() => this.#verify(credentials, account, address))
-      if (result?.kind === 'known') this.#remember(result.account, proof)
+      const result = await this.#gate.run(() => this.#verify(credentials, claimant, proof))
       return result ?? { kind: 'busy' }
     })
+  }
+
+  /** Whether a user has this name. */
+  isUser(username: string): boolean {
+    return this.#accounts.has(username)
   }
 
   /** Fifty connections that open at once with the same password are one piece of work. */
@@ -72,26 +82,25 @@ export class Logins {
     return fresh
   }
 
-  async #verify(
-    { username, password }: Credentials,
-    account: Account | undefined,
-    address: string,
-  ): Promise<LoginResult> {
-    const locked = this.#locked(address, username)
+  async #verify(credentials: Credentials, claimant: Claimant, proof: Buffer): Promise<LoginResult> {
+    const locked = this.#locked(claimant)
     if (locked) return locked
-    const key = this.#failed.keyOf(address, username)
     // Counted before it is looked at, so that guesses at the same time are no more than guesses in turn.
-    this.#failed.add(key, this.#clock.monotonicMs())
+    this.#failed.add(claimant, this.#clock.monotonicMs())
+    const account = this.#accounts.get(credentials.username)
     const hash = account?.hash ?? this.#decoy
-    const right = hash !== undefined && (await verifyPassword(password, hash))
-    if (!right || account === undefined) return { kind: 'wrong' }
-    this.#failed.forgive(key)
-    this.#failed.succeeded(address, username)
+    const right = hash !== undefined && (await verifyPassword(credentials.password, hash))
+    if (!right || account === undefined) {
+      this.#failed.wrong(claimant, proof.toString('base64'))
+      return { kind: 'wrong' }
+    }
+    this.#failed.succeeded(claimant)
+    this.#remember(account, proof)
     return { kind: 'known', account }
   }
 
-  #locked(address: string, username: string): LoginResult | undefined {
-    const ms = this.#failed.lockedMs(this.#failed.keyOf(address, username), this.#clock.monotonicMs())
+  #locked(claimant: Claimant): LoginResult | undefined {
+    const ms = this.#failed.lockedMs(claimant, this.#clock.monotonicMs())
     return ms > 0 ? { kind: 'locked', ms } : undefined
   }
 

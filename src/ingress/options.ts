@@ -6,6 +6,7 @@ import { maxTimerMs } from '../clock.js'
 import { name, parseConfig } from '../config.js'
 import { type Account, accountsOf } from './account.js'
 import { invalidConfig } from './invalid-config.js'
+import { keyPairProblem } from './key-pair.js'
 import { isPasswordHash } from './password.js'
 
 const MINUTE_MS = 60_000
@@ -46,6 +47,11 @@ export const ingressSchema = z.strictObject({
   securePort: port.default(false).meta({ description: 'a port with TLS from the first byte' }),
   tls: z
     .strictObject({ key: pem, cert: pem })
+    .superRefine((pair, context) => {
+      const problem = keyPairProblem(pair)
+      if (problem !== undefined)
+        context.addIssue({ code: 'custom', message: `key and cert cannot be used: ${problem}` })
+    })
     .optional()
     .meta({ description: 'key and certificate (PEM); TLS 1.2 is the oldest that is spoken' }),
   users: z
@@ -61,9 +67,10 @@ export const ingressSchema = z.strictObject({
     .meta({ description: 'messages that are being received or stored at once, together' }),
   maxRecipients: count.default(1000).meta({ description: 'recipients of one message' }),
   maxConnections: count.default(200).meta({ description: 'connections at once' }),
-  maxFailedLogins: count
-    .default(10)
-    .meta({ description: 'failed logins from one address in ten minutes, before it is locked out' }),
+  maxFailedLogins: count.default(10).meta({
+    description:
+      'different wrong passwords for one user from one address in ten minutes, before that user is locked out there; five times as many lock out the address, a hundred times the user everywhere',
+  }),
   idleTimeoutMs: milliseconds
     .default(5 * MINUTE_MS)
     .meta({ description: 'silence of a client before it is dropped (RFC 5321, 4.5.3.2.7)' }),

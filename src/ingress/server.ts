@@ -9,6 +9,7 @@ import {
 } from 'smtp-server'
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { FluxMailError, messageOf } from '../errors.js'
+import { errorFields } from '../telemetry/log.js'
 import { IngressConnection } from './connection.js'
 import type { Desk } from './desk.js'
 import { Refusal } from './refusal.js'
@@ -19,6 +20,9 @@ type Done = (error?: Error | null, text?: string) => void
 const unwanted = ['WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD', 'HELP']
 /** Beyond so many times the limit a connection is not even told. */
 const CROWD = 2
+
+/** However steadily its bytes drip in. */
+const HANDSHAKE_MS = 30_000
 
 export class IngressServer extends SMTPServer {
   readonly #desk: Desk
@@ -40,8 +44,9 @@ export class IngressServer extends SMTPServer {
 
   /** @throws FluxMailError `setup_failed` */
   async start(port: number, host: string): Promise<void> {
+    const field = this.options.secure ? 'securePort' : 'port'
     await new Promise<void>((resolve, reject) => {
-      const failed = (cause: Error) => reject(cannotListen(port, host, cause))
+      const failed = (cause: Error) => reject(cannotListen(field, port, host, cause))
       this.server.once('error', failed)
       this.listen(port, host, () => {
         this.server.off('error', failed)
@@ -68,7 +73,16 @@ export class IngressServer extends SMTPServer {
 
   // smtp-server starts TLS one turn after accepting; on a socket that close() took meanwhile, Node crashes.
   override _upgrade(...[socket, callback]: Parameters<SMTPServer['_upgrade']>): void {
-    if (!socket.destroyed) super._upgrade(socket, callback)
+    if (socket.destroyed) return
+    const { remoteAddress: remote } = socket
+    // No connection of ours is there yet to end one that never gets through its handshake.
+    const stopTimer = this.#desk.clock.after(HANDSHAKE_MS, () => socket.destroy())
+    socket.once('close', stopTimer)
+    super._upgrade(socket, (error, secured) => {
+      stopTimer()
+      if (error && !this.#stopped) this.#desk.turnedAway.tell('handshake', { remote, ...errorFields(error) })
+      callback(error, secured)
+    })
   }
 
   override onConnect(session: SMTPServerSession, callback: Done): void {
@@ -129,7 +143,6 @@ function serverOptions({ settings, domain }: Desk, secure: boolean): SMTPServerO
     heloResponse: '%s',
     disabledCommands: [...unwanted, ...disabled],
     allowInsecureAuth: tls === undefined,
-    authRequiredMessage: `5.7.0 Authentication required${tls && !secure ? '; STARTTLS comes before AUTH' : ''}`,
     hideENHANCEDSTATUSCODES: false,
     disableReverseLookup: true,
     size: maxMessageBytes,
@@ -141,10 +154,10 @@ function serverOptions({ settings, domain }: Desk, secure: boolean): SMTPServerO
   }
 }
 
-function cannotListen(port: number, host: string, cause: Error): FluxMailError {
+function cannotListen(field: string, port: number, host: string, cause: Error): FluxMailError {
   return new FluxMailError(
     'setup_failed',
-    `the ingress cannot listen on ${host}:${port}: ${messageOf(cause)}; choose another port (FLUXMAIL_INGRESS_PORT, FLUXMAIL_INGRESS_SECURE_PORT), or 0 for any free one`,
+    `the ingress cannot listen on ${host}:${port}: ${messageOf(cause)}; choose another ${field}, or 0 for any free one`,
     { cause },
   )
 }

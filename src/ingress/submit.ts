@@ -25,6 +25,8 @@ interface SubmitContext {
 
 /** A server that hands its mail to itself would go on for ever (RFC 5321, 6.3). */
 const MAX_RECEIVED = 100
+/** A longer one is refused anyway. */
+const LONGEST_HEADER = 256 * 1024
 
 /** @throws Refusal */
 export async function submit(submission: Submission, { queue, ...context }: SubmitContext): Promise<Receipt> {
@@ -51,6 +53,6 @@ function composed(
 
 function receivedCount(bytes: Buffer): number {
   const end = bytes.indexOf('\r\n\r\n')
-  const header = bytes.toString('latin1', 0, end === -1 ? bytes.length : end)
+  const header = bytes.toString('latin1', 0, end === -1 ? LONGEST_HEADER : Math.min(end, LONGEST_HEADER))
   return header.match(/^received[ \t]*:/gim)?.length ?? 0
 }

@@ -70,7 +70,8 @@ const hidden = new Set(['bcc', 'resent-bcc'])
 
 /**
  * Takes Bcc and Resent-Bcc out, adds a Date or a Message-ID where there is none, puts `trace` first, and changes
- * nothing else (RFC 6409, 8). The domain of a new Message-ID is the sender's.
+ * nothing else (RFC 6409, 8). The domain of a new Message-ID is the sender's. A header that is not made of fields, or
+ * has not exactly one From, is refused.
  *
  * @throws FluxMailError `invalid_params`, `invalid_email`, `no_email`
  */
@@ -84,6 +85,7 @@ function build(fields: RawMessageFields, context: RawMessageContext): RawMessage
   const recipients = uniqueMailboxes(parseMailboxes(known.to, 'to', { required: true }))
   const given = bytesOf(known.bytes)
   const { headers, bodyAt } = readRawHeaders(given)
+  requireOneFrom(headers)
   const trace = traceOf(known.trace)
   const standing = messageIdOf(headers)
   const messageId = standing ?? newMessageId(sender, context)
@@ -93,11 +95,11 @@ function build(fields: RawMessageFields, context: RawMessageContext): RawMessage
     headers.some(({ name }) => name === 'date') ? '' : `Date: ${dateOf(context)}\r\n`,
   ].join('')
   const kept = headers
-    .filter(({ name }) => !hidden.has(name))
+    .filter(({ name, value }) => !hidden.has(name) && !(name === 'message-id' && value === ''))
     .map(({ start, end }) => given.subarray(start, end))
   const header = Buffer.concat([Buffer.from(added), ...kept])
   const body = given.subarray(bodyAt)
-  // A line that is no header ended the section: without the empty line ours would run into it.
+  // Without its empty line a header has no body.
   const gap = body.length > 0 && body[0] === CR ? '' : '\r\n'
   const bytes = Buffer.concat([header, Buffer.from(gap), body])
   const addresses = [sender, ...recipients.map(({ address }) => address)].join('')
@@ -130,6 +132,13 @@ function traceOf(input: unknown): string {
     'it is not made of header lines',
     'Give ASCII lines, each ended by CRLF',
   )
+}
+
+/** Readers differ in which of two they show, and a message without one cannot be signed (RFC 6376, 5.4). */
+function requireOneFrom(headers: readonly RawHeader[]): void {
+  const count = headers.filter(({ name }) => name === 'from').length
+  if (count === 1) return
+  throw fieldError('invalid_params', 'bytes', `the header has ${count || 'no'} From`, 'Give it exactly one')
 }
 
 function messageIdOf(headers: readonly RawHeader[]): string | undefined {

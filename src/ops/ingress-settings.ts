@@ -6,6 +6,7 @@ import { defaultLanes, parseConfig, parseConfigFile, workerSchema } from '../con
 import type { EnvironmentValues } from '../environment.js'
 import { FluxMailError, messageOf } from '../errors.js'
 import type { IngressOptions, IngressUser } from '../ingress/ingress.js'
+import { keyPairProblem } from '../ingress/key-pair.js'
 
 export type IngressSettings = Omit<IngressOptions, 'queue' | 'logger' | 'metrics' | 'clock'> & {
   readonly lanes: readonly string[]
@@ -48,10 +49,15 @@ function tlsOf({
 }: EnvironmentValues): IngressSettings['tls'] {
   if (key === undefined && cert === undefined) return undefined
   if (key !== undefined && cert !== undefined) {
-    return {
+    const pair = {
       key: read('FLUXMAIL_INGRESS_TLS_KEY_FILE', key),
       cert: read('FLUXMAIL_INGRESS_TLS_CERT_FILE', cert),
     }
+    const problem = keyPairProblem(pair)
+    if (problem === undefined) return pair
+    throw invalid(
+      `FLUXMAIL_INGRESS_TLS_KEY_FILE (${key}) and FLUXMAIL_INGRESS_TLS_CERT_FILE (${cert}) cannot be used: ${problem}`,
+    )
   }
   throw invalid(
     'FLUXMAIL_INGRESS_TLS_KEY_FILE and FLUXMAIL_INGRESS_TLS_CERT_FILE go together: set both or neither',
@@ -61,24 +67,30 @@ function tlsOf({
 /** What is in the file is checked with everything else, by the ingress's own schema. */
 function usersOf({ ingressUsers: file }: EnvironmentValues): IngressSettings['users'] {
   if (file === undefined) return undefined
-  const users = parseConfigFile(read('FLUXMAIL_INGRESS_USERS', file), file)
+  const users = parseConfigFile(read('FLUXMAIL_INGRESS_USERS', file), `FLUXMAIL_INGRESS_USERS (${file})`)
   if (Array.isArray(users)) return users as IngressUser[]
-  throw invalid(`${file} (FLUXMAIL_INGRESS_USERS) must hold an array of users`)
+  throw invalid(`FLUXMAIL_INGRESS_USERS (${file}) must hold an array of users`)
 }
 
 /** The lanes of the workers' configuration file, where there is one: the queue must know the same. */
 function lanesOf({ config: file }: EnvironmentValues): string[] {
   if (file === undefined) return Object.keys(defaultLanes)
-  const config = parseConfig(workerSchema, parseConfigFile(read('FLUXMAIL_CONFIG', file), file), file)
+  const where = `FLUXMAIL_CONFIG (${file})`
+  const config = parseConfig(workerSchema, parseConfigFile(read('FLUXMAIL_CONFIG', file), where), where)
   return Object.keys(config.lanes)
 }
 
 /** Better now than at the first message. */
 function refuseUnknownLanes({ lane, users = [] }: IngressSettings, lanes: readonly string[]): void {
-  const named = [lane, ...users.map((user) => user?.lane)].filter((name) => name !== undefined)
-  const unknown = named.find((name) => !lanes.includes(name))
-  if (unknown === undefined) return
-  throw invalid(`there is no lane ${JSON.stringify(unknown)} for the ingress; there are ${lanes.join(', ')}`)
+  const named = [
+    { where: 'lane', lane },
+    ...users.map((user, n) => ({ where: `users.${n}.lane`, lane: user?.lane })),
+  ]
+  const wrong = named.find((each) => each.lane !== undefined && !lanes.includes(each.lane))
+  if (wrong === undefined) return
+  throw invalid(
+    `${wrong.where}: there is no lane ${JSON.stringify(wrong.lane)} for the ingress; there are ${lanes.join(', ')}`,
+  )
 }
 
 function read(variable: string, file: string): string {

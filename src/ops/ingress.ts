@@ -1,7 +1,8 @@
 // The submitting role of a process: an SMTP submission server and its HTTP port, configured from the environment.
 
 import { type Env, processEnv } from '../config.js'
-import { parseEnvironment } from '../environment.js'
+import { type EnvironmentValues, parseEnvironment } from '../environment.js'
+import { FluxMailError } from '../errors.js'
 import { openIngress } from '../ingress/ingress.js'
 import { MailQueue } from '../mail-queue.js'
 import { defaultRedisUrl } from '../redis.js'
@@ -10,6 +11,7 @@ import { createMetrics } from '../telemetry/metrics.js'
 import type { Role } from './deliver.js'
 import { openOpsServer } from './http.js'
 import { readIngressSettings } from './ingress-settings.js'
+import { inVariables } from './ingress-words.js'
 
 export interface IngressRole extends Role {
   /** Where SMTP with STARTTLS listens. */
@@ -30,6 +32,14 @@ const DEFAULT_DRAIN_MS = 30_000
  */
 export async function openIngressRole(env: Env = processEnv()): Promise<IngressRole> {
   const values = parseEnvironment(env)
+  try {
+    return await openRole(values)
+  } catch (error) {
+    throw error instanceof FluxMailError ? inVariables(error, values) : error
+  }
+}
+
+async function openRole(values: EnvironmentValues): Promise<IngressRole> {
   const { lanes, ...settings } = readIngressSettings(values)
   const logger = createLogger((values.logLevel ?? 'info') as LogLevel)
   const metrics = createMetrics()

@@ -1,7 +1,8 @@
 // Composed messages through the queue: the relay gets their bytes, each recipient once.
 
+import { createTransport, type SendMailOptions } from 'nodemailer'
 import { expect, it } from 'vitest'
-import { createRawMessage } from '../../src/index.js'
+import { createRawMessage, fluxmailTransport, type QueuedMail } from '../../src/index.js'
 import { eventually } from '../helpers/eventually.js'
 import { openMailFlow, openRedis } from '../helpers/mail-flow.js'
 
@@ -53,4 +54,22 @@ it('a composed message is not enqueued twice under one idempotency key', async (
   })
   const other = flow.queue.enqueue(rawTo('b@example.com'), { idempotencyKey: 'k' })
   await expect(other).rejects.toMatchObject({ code: 'idempotency_conflict' })
+})
+
+it('of two composed messages under one key the same text is a repeat, and another is a conflict', async () => {
+  await using flow = await openMailFlow()
+  const transporter = createTransport(fluxmailTransport(flow.queue))
+  const send = (text: string) =>
+    transporter.sendMail({
+      from: 'app@example.com',
+      to: 'a@example.com',
+      subject: 'Code',
+      text,
+      html: `<p>${text}</p>`,
+      attachments: [{ filename: 'a.txt', content: 'a' }],
+      fluxmail: { idempotencyKey: 'k' },
+    } as SendMailOptions & QueuedMail)
+  expect(await send('1111')).toMatchObject({ repeated: false })
+  expect(await send('1111')).toMatchObject({ repeated: true })
+  await expect(send('2222')).rejects.toMatchObject({ code: 'idempotency_conflict' })
 })

@@ -1,9 +1,13 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.js'
 import { eventually } from '../helpers/eventually.js'
+import { cert, key } from '../sink/certificate.js'
 import { counter, openIngressFlow } from './ingress-flow.js'
 import { greeted, handIn, letter, Talk } from './talk.js'
 
-const big = `Subject: big\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(2000)}`
+const big = `From: a@x.io\r\nSubject: big\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(2000)}`
 
 test('a message over the limit is read to its end, refused, and the connection goes on', async () => {
   await using open = await openIngressFlow({ maxMessageBytes: 100_000 })
@@ -31,7 +35,7 @@ test('far over the limit nobody goes on reading', async () => {
 })
 
 test('messages at once take no more memory than allowed, and later there is room again', async () => {
-  await using open = await openIngressFlow({ maxReceivingBytes: 150_000, maxMessageBytes: 150_000 })
+  await using open = await openIngressFlow({ maxReceivingBytes: 220_000, maxMessageBytes: 150_000 })
   using first = await greeted(open.port)
   using second = await greeted(open.port)
   await first.asks('MAIL FROM:<a@x.io>', 'RCPT TO:<b@x.io>', 'DATA')
@@ -49,7 +53,7 @@ test('messages at once take no more memory than allowed, and later there is room
 })
 
 test('a client that leaves in the middle of a message gives its memory back', async () => {
-  await using open = await openIngressFlow({ maxReceivingBytes: 150_000, maxMessageBytes: 150_000 })
+  await using open = await openIngressFlow({ maxReceivingBytes: 220_000, maxMessageBytes: 150_000 })
   using first = await greeted(open.port)
   using second = await greeted(open.port)
   await first.asks('MAIL FROM:<a@x.io>', 'RCPT TO:<b@x.io>', 'DATA')
@@ -111,6 +115,43 @@ test('ten unknown commands end the connection', async () => {
   for (let n = 0; n < 10; n += 1) reply = await talk.ask('FOO')
   expect(reply).toMatch(/^421 /)
 })
+
+test('a hundred refused addresses end the connection', async () => {
+  await using open = await openIngressFlow()
+  using talk = await greeted(open.port)
+  let reply = ''
+  for (let n = 0; n < 100; n += 1) reply = await talk.ask('MAIL FROM:<x>')
+  expect(reply).toBe('421 4.7.0 Too many refused commands')
+  await talk.rest()
+})
+
+test('a handshake that does not end is ended, however steadily its bytes come', async () => {
+  const clock = { ...systemClock, after: (ms: number, work: () => void) => systemClock.after(ms / 100, work) }
+  await using open = await openIngressFlow({ clock, port: false, securePort: 0, tls: { key, cert } })
+  const socket = connect(open.ingress.securePort ?? 0, '127.0.0.1')
+  const drip = setInterval(() => socket.write('\x16'), 50)
+  socket.on('error', () => undefined)
+  try {
+    await once(socket, 'close')
+  } finally {
+    clearInterval(drip)
+  }
+})
+
+test('a message of tiny pieces takes no more room than it has bytes', async () => {
+  await using open = await openIngressFlow({ maxReceivingBytes: 1_000_000, maxMessageBytes: 900_000 })
+  using talk = await greeted(open.port)
+  const before = process.memoryUsage().arrayBuffers
+  let most = 0
+  const watch = setInterval(() => {
+    most = Math.max(most, process.memoryUsage().arrayBuffers - before)
+  }, 5)
+  // The first dot of each line is an escape, so that each line comes as a piece of its own.
+  const dots = `From: a@x.io\r\n\r\n${'..\r\n'.repeat(100_000)}`
+  expect(await handIn(talk, dots)).toMatch(/^250 /)
+  clearInterval(watch)
+  expect(most).toBeLessThan(20_000_000)
+}, 60_000)
 
 test('log lines carry ids and counts, and addresses only where asked for', async () => {
   for (const logAddresses of [false, true]) {

@@ -189,6 +189,23 @@ describe('with TLS and users', () => {
     expect(line).toEqual({ level: 'warn', message: 'login failed', remote: '127.0.0.1', reason: 'wrong' })
   })
 
+  test('a failed login is logged with the name of the user, when there is one of that name', async () => {
+    using talk = await secured(open.port)
+    await talk.ask(plain('shop', 'hunter2'))
+    const line = open.lines.findLast(({ message }) => message === 'login failed')
+    expect(line).toMatchObject({ remote: '127.0.0.1', user: 'shop', reason: 'wrong' })
+    expect(JSON.stringify(open.lines)).not.toContain('hunter2')
+  })
+
+  test('over TLS whoever has not logged in is told to, and not of STARTTLS', async () => {
+    const logInFirst = '530 5.7.0 Authentication required; log in first'
+    using upgraded = await secured(open.port)
+    expect(await upgraded.ask('MAIL FROM:<a@x.io>')).toBe(logInFirst)
+    using secure = await Talk.openSecure(open.ingress.securePort)
+    await secure.asks('EHLO client.example')
+    expect(await secure.asks('NOOP', 'MAIL FROM:<a@x.io>', 'NOOP')).toBe(logInFirst)
+  })
+
   test("Nodemailer's client submits over STARTTLS", async () => {
     await open.flow.sink.clear()
     using client = await openClient(open.port, { ignoreTLS: false, requireTLS: true, tls: { ca: tls.cert } })
@@ -201,7 +218,7 @@ describe('with TLS and users', () => {
 test('on loopback without TLS users log in in the clear', async () => {
   await using open = await openIngressFlow({ users: [user] })
   using talk = await greeted(open.port)
-  expect(await talk.ask('MAIL FROM:<a@x.io>')).toBe('530 5.7.0 Authentication required')
+  expect(await talk.ask('MAIL FROM:<a@x.io>')).toBe('530 5.7.0 Authentication required; log in first')
   expect(await talk.ask(plain('shop', password))).toMatch(/^235/)
   expect(await handIn(talk)).toMatch(/^250/)
 })

@@ -41,11 +41,17 @@ describe('a second message hidden in the first', () => {
   test('by a dot that comes in a packet of its own ends nothing', async () => {
     using talk = await greeted(open.port)
     await talk.asks('MAIL FROM:<a@x.io>', 'RCPT TO:<b@x.io>', 'DATA')
-    for (const part of ['.', '.', '\r\n', `Subject: x\r\n\r\n.`, '.', '\r\n', 'still here\r\n']) {
-      talk.write(part)
-      await new Promise((settle) => setTimeout(settle, 5))
+    const send = async (...parts: string[]) => {
+      for (const part of parts) {
+        talk.write(part)
+        await new Promise((settle) => setTimeout(settle, 5))
+      }
     }
-    talk.write('.\r\n')
+    // A first line of one dot is no header, so the message is refused, but only at its own end.
+    await send('.', '.', '\r\n', 'Subject: x\r\n\r\n.', '.', '\r\n', 'still here\r\n', '.\r\n')
+    expect(await talk.reply()).toMatch(/^554 5\.6\.0/)
+    await talk.asks('MAIL FROM:<a@x.io>', 'RCPT TO:<b@x.io>', 'DATA')
+    await send('From: a@x.io\r\n\r\n.', '.', '\r\n', 'still here\r\n', '.\r\n')
     expect(await talk.reply()).toMatch(/^250/)
     await open.flow.sink.waitForMessages(1)
     expect(open.flow.sink.messages[0]?.bytes.toString()).toMatch(/\.\r\nstill here\r\n$/)

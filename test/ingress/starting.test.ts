@@ -30,14 +30,14 @@ describe('on an address that others can reach', () => {
       const { code, message } = await refused({ host })
       expect(code).toBe('invalid_config')
       expect(message).toContain(host)
-      expect(message).toMatch(/FLUXMAIL_INGRESS_TLS_KEY_FILE.* and users \(FLUXMAIL_INGRESS_USERS/)
+      expect(message).toMatch(/is open to other machines: set tls and users, or/)
     },
   )
 
   test('TLS without users is not enough, nor are users without TLS', async () => {
     const host = '0.0.0.0'
     expect((await refused({ host, tls })).message).toMatch(/set users/)
-    expect((await refused({ host, users: [user] })).message).toMatch(/set TLS/)
+    expect((await refused({ host, users: [user] })).message).toMatch(/set tls,/)
   })
 
   test('with both it starts', async () => {
@@ -60,7 +60,7 @@ test.each(['127.0.0.1', '127.8.8.8', '::1', '[::1]', '::ffff:127.0.0.1', 'localh
 test.each([
   [{ host: '' }, 'invalid_config', /host/],
   [{ host: 'no.such.host.invalid' }, 'invalid_config', /no\.such\.host\.invalid/],
-  [{ port: 70_000 }, 'invalid_config', /port: Too big/],
+  [{ port: 70_000 }, 'invalid_config', /port: must be at most 65535/],
   [{ port: '25' }, 'invalid_config', /port: must be a port/],
   [{ port: false }, 'invalid_config', /listen nowhere/],
   [{ securePort: 0 }, 'invalid_config', /securePort .* needs tls/],
@@ -89,7 +89,7 @@ test('a port in use is told with what to do, and the other port is let go', asyn
   await using first = await openIngress({ queue, port: 0, logger: quiet })
   const error = await refused({ tls, port: 0, securePort: first.port })
   expect(error).toMatchObject({ code: 'setup_failed' })
-  expect(error.message).toMatch(new RegExp(`127\\.0\\.0\\.1:${first.port}.*FLUXMAIL_INGRESS_PORT`))
+  expect(error.message).toMatch(new RegExp(`127\\.0\\.0\\.1:${first.port}.*choose another securePort`))
 })
 
 describe('from the environment', () => {
@@ -100,6 +100,7 @@ describe('from the environment', () => {
     await writeFile(join(folder, 'cert.pem'), tls.cert)
     await writeFile(join(folder, 'users.json'), JSON.stringify([user]))
     await writeFile(join(folder, 'broken.json'), '[{ "username": "hunter2" ')
+    await writeFile(join(folder, 'plain.json'), '[{ "username": "a", "passwordHash": "hunter2" }]')
     await writeFile(join(folder, 'object.json'), '{"users":[]}')
     await writeFile(join(folder, 'lane.json'), JSON.stringify([{ ...user, lane: 'nosuch' }]))
   })
@@ -136,7 +137,7 @@ describe('from the environment', () => {
     using talk = await Talk.openSecure(role.securePort)
     expect(await talk.reply()).toBe('220 mx.example ESMTP ready')
     await talk.asks('EHLO x', plain('shop', password), 'MAIL FROM:<a@x.io>', 'RCPT TO:<b@x.io>', 'DATA')
-    expect(await talk.ask('Subject: x\r\n\r\n.')).toMatch(/^451 4\.3\.0/)
+    expect(await talk.ask('From: a@x.io\r\n\r\n.')).toMatch(/^451 4\.3\.0/)
     const get = async (path: string) => fetch(`http://127.0.0.1:${role.httpPort}${path}`)
     expect((await get('/healthz')).status).toBe(200)
     expect((await get('/readyz')).status).toBe(200)
@@ -175,7 +176,7 @@ describe('from the environment', () => {
       'users that are no JSON',
       () => ({ FLUXMAIL_INGRESS_USERS: file('broken.json') }),
       'invalid_config',
-      /broken\.json is not JSON/,
+      /FLUXMAIL_INGRESS_USERS \(.*broken\.json\) is not JSON/,
     ],
     [
       'users that are no array',
@@ -199,13 +200,25 @@ describe('from the environment', () => {
       'a public host',
       () => ({ FLUXMAIL_INGRESS_HOST: '0.0.0.0' }),
       'invalid_config',
-      /open to other machines/,
+      /^FluxMailError: FLUXMAIL_INGRESS_HOST 0\.0\.0\.0 is open .*: set FLUXMAIL_INGRESS_TLS_KEY_FILE and FLUXMAIL_INGRESS_TLS_CERT_FILE and FLUXMAIL_INGRESS_USERS, or/,
     ],
     [
       'no room for a message',
       () => ({ FLUXMAIL_INGRESS_MAX_MESSAGE_BYTES: '0' }),
       'invalid_config',
-      /maxMessageBytes/,
+      /FLUXMAIL_INGRESS_MAX_MESSAGE_BYTES: /,
+    ],
+    [
+      'less room than one message may need',
+      () => ({ FLUXMAIL_INGRESS_MAX_RECEIVING_BYTES: '5' }),
+      'invalid_config',
+      /FLUXMAIL_INGRESS_MAX_RECEIVING_BYTES is less than FLUXMAIL_INGRESS_MAX_MESSAGE_BYTES/,
+    ],
+    [
+      'a user without a hash',
+      () => ({ FLUXMAIL_INGRESS_USERS: file('plain.json') }),
+      'invalid_config',
+      /FLUXMAIL_INGRESS_USERS \(.*plain\.json\), 0\.passwordHash: must be a hash/,
     ],
   ])('%s stops it before it listens', async (_, env, code, message) => {
     const error = await start(env()).catch((thrown: unknown) => thrown)

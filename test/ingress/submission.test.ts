@@ -175,7 +175,7 @@ test('any body arrives byte for byte, however it was cut into packets', async ()
       async (text, cuts) => {
         await open.flow.sink.clear()
         await talk.asks('MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.org>', 'DATA')
-        const message = Buffer.from(`Date: x\r\nMessage-ID: <1@x.io>\r\n\r\n${text}`)
+        const message = Buffer.from(`From: a@x.io\r\nDate: x\r\nMessage-ID: <1@x.io>\r\n\r\n${text}`)
         const stuffed = Buffer.from(message.toString('latin1').replace(/^\./gm, '..'), 'latin1')
         for (const part of cut(stuffed, cuts)) {
           talk.write(part)

@@ -63,11 +63,6 @@ describe('a composed message', () => {
     expect(message.bytes.toString()).toBe(trace + complete)
   })
 
-  it('is told from its header when a text without headers is sent', () => {
-    const text = raw('Just words\r\n').bytes.toString()
-    expect(text).toMatch(/^Message-ID: .*\r\nDate: .*\r\n\r\nJust words\r\n$/)
-  })
-
   it('needs 8BITMIME for a body and SMTPUTF8 for a header or an address beyond ASCII', () => {
     expect(raw(complete)).toMatchObject({ eightBit: false, smtpUtf8: false })
     expect(raw(complete.replace('Text', 'Tëxt'))).toMatchObject({ eightBit: true, smtpUtf8: false })
@@ -75,9 +70,14 @@ describe('a composed message', () => {
     expect(raw(complete, 'jörg@example.com')).toMatchObject({ eightBit: false, smtpUtf8: true })
   })
 
+  it('loses a Message-ID without a value, and is given one', () => {
+    const { bytes } = raw(complete.replace('<1@example.com>', ''))
+    expect(bytes.toString().match(/^message-id:/gim)).toHaveLength(1)
+  })
+
   it('may have the null reverse-path, and then its Message-ID is of the given domain', () => {
     const context = { domain: 'mail.example.net', randomId, now }
-    const fields = { from: '', to: ['b@example.com'], bytes: Buffer.from('Subject: x\r\n\r\n') }
+    const fields = { from: '', to: ['b@example.com'], bytes: Buffer.from('From: a@example.com\r\n\r\n') }
     expect(createRawMessage(fields, context)).toMatchObject({
       sender: '',
       messageId: '<unique@mail.example.net>',
@@ -93,6 +93,14 @@ describe('a composed message', () => {
     ['a bare LF', 'Subject: x\n\r\nText\r\n', /bytes: there is a bare LF at byte 10/],
     ['a bare CR', 'Subject: x\r\n\r\nTe\rxt\r\n', /bytes: there is a bare CR at byte 16/],
     ['a smuggled end', 'Subject: x\r\n\r\nText\n.\r\nMAIL', /bare LF/],
+    ['no header', 'Just words\r\n', /field 1 of the header is none/],
+    ['a line of a mailbox file before a Bcc', `From s@x.io Mon\r\nBcc: b@x.io\r\n${complete}`, /field 1/],
+    ['a header name beyond ASCII before a Bcc', `X-Größe: 1\r\nBcc: b@x.io\r\n${complete}`, /field 1/],
+    ['a folded line before the first field', ` x\r\n${complete}`, /field 1/],
+    ['no From', complete.replace('From', 'X-From'), /no From/],
+    ['two From', `From: z@example.com\r\n${complete}`, /2 From/],
+    ['a header of very many fields', `${'a:\r\n'.repeat(5_000_000)}${complete}`, /2000 fields/],
+    ['a field folded without end', `a: b\r\n${' c\r\n'.repeat(5_000_000)}${complete}`, /262144 bytes/],
   ])('is refused with %s', (_, text, message) => {
     expect(refusalOf(() => raw(text))).toMatchObject({
       code: 'invalid_params',
