@@ -99,12 +99,19 @@ describe('every flag of an email', () => {
 
   test('--cc is in the header and --bcc in the envelope alone', async () => {
     const sink = await openTestSink()
-    const flags = ['--cc', 'c1@example.com', 'c2@example.com', '--bcc', 'b1@example.com', 'b2@example.com']
+    const flags = [
+      '--cc',
+      'c1@example.com',
+      'c2@example.com',
+      '--bcc',
+      'Zoe.1@example.com',
+      'Zoe.2@example.com',
+    ]
     await run([...least, ...flags, ...sender, ...relayOf(sink)])
     const mail = await simpleParser(sink.messages[0]?.bytes ?? '')
     expect(mail.cc).toMatchObject({ text: 'c1@example.com, c2@example.com' })
-    expect(sink.messages[0]?.bytes.toString()).not.toMatch(/b[12]@/)
-    expect([...sink.copies().keys()].map((address) => address[0]).sort()).toEqual(['a', 'b', 'b', 'c', 'c'])
+    expect(sink.messages[0]?.bytes.toString()).not.toMatch(/zoe/i)
+    expect([...sink.copies().keys()].map((address) => address[0]).sort()).toEqual(['Z', 'Z', 'a', 'c', 'c'])
   })
 
   test('--reply-to', async () => {
