@@ -2,6 +2,7 @@
 // It resolves only once Redis has it. Whatever goes wrong comes out as a Refusal.
 
 import type { MailQueue } from '../mail-queue.js'
+import { MAX_HEADER_BYTES } from '../message/raw-headers.js'
 import { createRawMessage, type RawMessage } from '../message/raw-message.js'
 import type { Receipt } from '../queue/enqueue.js'
 import { Refusal, refusalOfMessage, refusalOfQueue } from './refusal.js'
@@ -25,8 +26,6 @@ interface SubmitContext {
 
 /** A server that hands its mail to itself would go on for ever (RFC 5321, 6.3). */
 const MAX_RECEIVED = 100
-/** A longer one is refused anyway. */
-const LONGEST_HEADER = 256 * 1024
 
 /** @throws Refusal */
 export async function submit(submission: Submission, { queue, ...context }: SubmitContext): Promise<Receipt> {
@@ -53,6 +52,7 @@ function composed(
 
 function receivedCount(bytes: Buffer): number {
   const end = bytes.indexOf('\r\n\r\n')
-  const header = bytes.toString('latin1', 0, end === -1 ? LONGEST_HEADER : Math.min(end, LONGEST_HEADER))
+  // A longer header is refused anyway.
+  const header = bytes.toString('latin1', 0, end === -1 ? MAX_HEADER_BYTES : Math.min(end, MAX_HEADER_BYTES))
   return header.match(/^received[ \t]*:/gim)?.length ?? 0
 }

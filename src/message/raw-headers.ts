@@ -23,7 +23,7 @@ const LF = 0x0a
 const controls = /[^ -~\u0080-\u00ff]/g
 const field = /^([!-9;-~]+)[ \t]*:(.*)$/s
 /** More than any mail has; what is beyond would only cost time and memory. */
-const MAX_HEADER_BYTES = 256 * 1024
+export const MAX_HEADER_BYTES = 256 * 1024
 const MAX_FIELDS = 2_000
 
 /**
