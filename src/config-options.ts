@@ -111,12 +111,20 @@ export interface RelayOptions {
   dkim?: DkimOptions | undefined
 }
 
+/** A relay of a route that shares by weight. */
+export interface WeightedRelay {
+  /** Its name. */
+  relay: string
+  /** Its share, beside those of the others. */
+  weight: number
+}
+
 /** Relays, routes, lanes and the limits of a worker. */
 export interface WorkerConfigInput {
   /** Relays by name. */
   relays: Record<string, RelayOptions>
-  /** Named choices of relays, in order; `default` is all relays in the order given. Default: `{}`. */
-  routes?: Record<string, string[]> | undefined
+  /** Named choices of relays: in order, `['a', 'b']`, or by weight, `[{ relay: 'a', weight: 3 }, …]`; `default` is all relays in the order given. Default: `{}`. */
+  routes?: Record<string, string[] | WeightedRelay[]> | undefined
   /** Lanes by name, in place of the two built in. */
   lanes?: Record<string, LaneConfig> | undefined
   /** Deliveries that one process works on at once, for each lane. Default: `20`. */
@@ -125,6 +133,8 @@ export interface WorkerConfigInput {
   maxPerWorkerPerSecond?: number | undefined
   /** How long a dead worker's deliveries stay with it. Default: `30000`. */
   lockMs?: number | undefined
+  /** `replicated`: nothing is sent before a replica of Redis has the mark of it (`WAIT 1`); `primary` does not ask. Default: `"primary"`. */
+  durability?: 'primary' | 'replicated' | undefined
   /** Write recipients into log lines. Default: `false`. */
   logAddresses?: boolean | undefined
 }

@@ -25,6 +25,9 @@ const port = z.number().int().min(1).max(65_535)
 /** What names a relay, a route, a lane or a batch. */
 export const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
 
+/** Who has to have a write before it counts: the primary of Redis alone, or a replica as well. */
+export const durability = z.enum(['primary', 'replicated']).default('primary')
+
 export const retrySchema = z.strictObject({
   delaysMs: z
     .array(milliseconds)
@@ -172,12 +175,23 @@ function isLoopback(host: string): boolean {
 
 export type RelayConfig = z.output<typeof relaySchema>
 
+export const weightedRelaySchema = z.strictObject({
+  relay: name.meta({ description: 'its name' }),
+  weight: z.number().positive().max(1_000_000).meta({ description: 'its share, beside those of the others' }),
+})
+
+const routeSchema = z.union([z.array(name).min(1), z.array(weightedRelaySchema).min(1)], {
+  error: "must name its relays in order, ['a', 'b'], or each with its weight, [{ relay: 'a', weight: 3 }]",
+})
+
+export type RouteConfig = z.output<typeof routeSchema>
+
 const workerShape = {
   relays: z.record(name, relaySchema).meta({ description: 'relays by name' }),
-  routes: z
-    .record(name, z.array(name).min(1))
-    .default({})
-    .meta({ description: 'named choices of relays, in order; `default` is all relays in the order given' }),
+  routes: z.record(name, routeSchema).default({}).meta({
+    description:
+      "named choices of relays: in order, `['a', 'b']`, or by weight, `[{ relay: 'a', weight: 3 }, …]`; `default` is all relays in the order given",
+  }),
   lanes: z
     .record(name, laneSchema)
     .default(defaultLanes)
@@ -197,6 +211,10 @@ const workerShape = {
     .min(1000)
     .default(30_000)
     .meta({ description: "how long a dead worker's deliveries stay with it" }),
+  durability: durability.meta({
+    description:
+      '`replicated`: nothing is sent before a replica of Redis has the mark of it (`WAIT 1`); `primary` does not ask',
+  }),
   logAddresses: z.boolean().default(false).meta({ description: 'write recipients into log lines' }),
 }
 
@@ -206,7 +224,8 @@ export const workerSchema = z.strictObject(workerShape).superRefine((config, con
     context.addIssue({ code: 'custom', path: [part], message: `must name at least one ${part.slice(0, -1)}` })
   }
   for (const [route, relays] of Object.entries(config.routes)) {
-    for (const relay of relays) {
+    for (const entry of relays) {
+      const relay = typeof entry === 'string' ? entry : entry.relay
       if (Object.hasOwn(config.relays, relay)) continue
       context.addIssue({
         code: 'custom',
@@ -216,6 +235,11 @@ export const workerSchema = z.strictObject(workerShape).superRefine((config, con
     }
   }
 })
+
+/** `durability` as the environment says it. */
+export function parseDurability(text: string | undefined): z.output<typeof durability> {
+  return parseConfig(durability, text, 'FLUXMAIL_DURABILITY')
+}
 
 export type WorkerConfig = z.output<typeof workerSchema>
 

@@ -7,12 +7,14 @@ import { parseConfig, type WorkerConfig, type WorkerConfigInput, workerSchema } 
 import type { RenderInput } from './content/compile.js'
 import { createCompiledContents } from './content/compiled-contents.js'
 import { runAttempt } from './delivery/attempt.js'
-import type { Attempt, Delivery, Grant, Permission, Ports } from './delivery/delivery.js'
+import type { Attempt, Delivery, Ports } from './delivery/delivery.js'
 import type { Outcome } from './delivery/outcome.js'
-import { createPace, type Pace } from './delivery/permit.js'
 import { FluxMailError, guarded, messageOf } from './errors.js'
 import { domainOf } from './message/address.js'
 import { createMessageId } from './message/message-id.js'
+import { workerFacts } from './ops/doctor-facts.js'
+import { checkAtStart } from './ops/start-check.js'
+import { createPermits, type Permits } from './permits.js'
 import { type Consumer, createConsumer } from './queue/consume.js'
 import { isDeliveryId, splitId } from './queue/payload.js'
 import {
@@ -25,11 +27,13 @@ import {
   type Redis,
   type RedisTarget,
   ready,
+  unavailable,
 } from './redis.js'
-import { createRelays, type Lease, type Relays } from './smtp/relays.js'
+import { createPulse, type Pulse } from './redis-pulse.js'
 import { type BatchStore, createBatchStore } from './store/batches.js'
 import { createContentStore } from './store/contents.js'
 import { createLedger, type Ledger } from './store/ledger.js'
+import { createReplicas, replicatedMarks } from './store/replicas.js'
 import { reportAttempt } from './telemetry/delivery-report.js'
 import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
 import { createMetrics, type Metrics } from './telemetry/metrics.js'
@@ -55,6 +59,7 @@ export interface CloseOptions {
 }
 
 const DEFAULT_DEADLINE_MS = 30_000
+const CLOSED_EARLY = 'the DeliveryWorker was closed before it took anything'
 /** How often verdicts of finished jobs are cleared away. */
 const FORGET_EVERY_MS = 1_000
 /** How long a verdict waits that Redis did not take. */
@@ -71,18 +76,19 @@ export class DeliveryWorker {
   readonly #logger: Logger
   readonly #redis: Redis
   readonly #ledgerRedis: Redis
+  readonly #replicaRedis: Redis | undefined
   readonly #keys: Keys
   readonly #name: string
   readonly #ledger: Ledger
   readonly #batches: BatchStore
-  readonly #relays: Relays
+  readonly #permits: Permits
   readonly #ports: Ports
   readonly #stopping = new AbortController()
   readonly #cut = new AbortController()
   readonly #gone = new AbortController()
-  readonly #pace: Pace
   readonly #metrics: Metrics
   #consumers: Consumer[] = []
+  #pulse: Pulse | undefined
   #finished: string[] = []
   #quietUntil = 0
   #closed: Promise<void> | undefined
@@ -111,16 +117,21 @@ export class DeliveryWorker {
     this.#redis = createRedis(redis, 'worker', (error) => this.#onRedisError(error))
     this.#ledgerRedis = createRedis(redis, 'ledger', (error) => this.#onRedisError(error))
     this.#ledger = createLedger(this.#ledgerRedis, this.#keys)
+    if (this.#config.durability === 'replicated') {
+      this.#replicaRedis = createRedis(redis, 'producer', (error) => this.#onRedisError(error))
+      this.#ledger = replicatedMarks(this.#ledger, createReplicas(this.#replicaRedis, this.#keys))
+    }
     this.#batches = createBatchStore(this.#ledgerRedis, this.#keys)
-    this.#relays = createRelays(this.#config.relays, this.#config.routes, clock, {
-      opened: (relay) => this.#metrics.count('fluxmail_smtp_connections_opened_total', { relay }),
-      closed: () => undefined,
+    this.#permits = createPermits({
+      config: this.#config,
+      redis: this.#ledgerRedis,
+      keys: this.#keys,
+      clock,
+      logger: this.#logger,
+      metrics: () => this.#metrics,
+      failed: (error) => this.#complain(error, 'the circuits of the relays'),
     })
-    this.#metrics = createMetrics((metrics) => {
-      for (const [relay, open] of this.#relays.open())
-        metrics.set('fluxmail_smtp_connections_open', { relay }, open)
-    })
-    this.#pace = createPace(this.#config.maxPerWorkerPerSecond)
+    this.#metrics = createMetrics((metrics) => this.#permits.measure(metrics))
     this.#ports = this.#createPorts()
     // Every delivery that waits listens to the same signals.
     setMaxListeners(0, this.#stopping.signal, this.#gone.signal)
@@ -131,25 +142,30 @@ export class DeliveryWorker {
     return this.#metrics
   }
 
-  /** Whether jobs are being taken: started, not closing, and Redis there. */
+  /** Whether jobs are being taken: started, not closing, Redis there, and no lane stuck. */
   get isReady(): boolean {
-    return (
-      this.#state === 'running' &&
-      this.#redis.status === 'ready' &&
-      this.#ledgerRedis.status !== 'reconnecting'
-    )
+    if (this.#state !== 'running' || this.#pulse?.isAlive !== true) return false
+    return this.#consumers.length > 0 && !this.#consumers.some((consumer) => consumer.isStuck)
   }
 
   /**
    * Begins to take jobs, as soon as Redis is there.
    *
-   * @throws FluxMailError `closed` when it was closed or had been started
+   * @throws FluxMailError `closed` when it was closed or had been started, `invalid_config` for a Redis that evicts
    */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new FluxMailError('closed', 'a DeliveryWorker can be started once')
     this.#state = 'running'
     this.#stopForgetting = this.#clock.every(FORGET_EVERY_MS, () => void this.#forget())
     await this.#reach(this.#redis, this.#ledgerRedis)
+    await this.#examine()
+    await this.#permits.start()
+    this.#pulse = createPulse({
+      connections: [this.#redis, this.#ledgerRedis],
+      clock: this.#clock,
+      lockMs: this.#config.lockMs,
+      onBlocked: (ms) => this.#logger.warn({ ms: Math.round(ms) }, 'this process stood still'),
+    })
     this.#consumers = Object.keys(this.#config.lanes).map((lane) => this.#consume(lane))
     await Promise.all(this.#consumers.map((consumer) => consumer.ready()))
   }
@@ -171,17 +187,30 @@ export class DeliveryWorker {
     this.#state = 'closing'
     const stopped = Promise.all(this.#consumers.map((consumer) => consumer.stop()))
     this.#stopping.abort()
-    this.#pace.close()
+    this.#permits.stop()
     const inTime = (await this.#within(stopped, deadlineMs)) || (await this.#cutOff(stopped))
     this.#stopForgetting()
+    this.#pulse?.stop()
     await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
     if (inTime) await this.#forget()
     this.#gone.abort()
-    if (inTime) this.#relays.close()
-    else this.#relays.drop()
+    if (inTime) this.#permits.close()
+    else this.#permits.drop()
     this.#redis.disconnect()
     this.#ledgerRedis.disconnect()
+    this.#replicaRedis?.disconnect()
     this.#state = 'closed'
+  }
+
+  /** A Redis that would lose mail in silence is refused before anything is taken out of it. */
+  async #examine(): Promise<void> {
+    try {
+      await checkAtStart(this.#redis, this.#clock, workerFacts(this.#config), this.#logger)
+    } catch (error) {
+      await this.close()
+      throw unavailable(error)
+    }
+    if (this.#stopping.signal.aborted) throw new FluxMailError('closed', CLOSED_EARLY)
   }
 
   /** Waits for Redis for as long as it takes. */
@@ -196,13 +225,13 @@ export class DeliveryWorker {
         await this.#clock.sleep(REACH_AGAIN_MS, signal)
       }
     }
-    throw new FluxMailError('closed', 'the DeliveryWorker was closed before Redis was there')
+    throw new FluxMailError('closed', CLOSED_EARLY)
   }
 
   /** Hangs up on every relay, and gives the outcomes that follow from it a moment to be recorded. */
   #cutOff(stopped: Promise<unknown>): Promise<boolean> {
     this.#cut.abort()
-    this.#relays.drop()
+    this.#permits.drop()
     return this.#within(stopped, CUT_OFF_MS)
   }
 
@@ -227,11 +256,11 @@ export class DeliveryWorker {
       concurrency: this.#config.concurrency,
       lockMs: this.#config.lockMs,
       retry: rule.retry,
-      now: () => this.#clock.now(),
-      random: () => this.#clock.random(),
+      clock: this.#clock,
       attempt: (delivery, token) => this.#attempt(delivery, token),
       onUnreadable: (unreadableLane, id, error) => this.#refuse(unreadableLane, id, error),
       onFinished: (id) => this.#finished.push(id),
+      onRebuilt: (rebuiltLane) => this.#logger.warn({ lane: rebuiltLane }, 'jobs waited and none was taken'),
       onError: (error) => this.#onRedisError(error),
     })
   }
@@ -249,16 +278,18 @@ export class DeliveryWorker {
     return attempt
   }
 
-  /** A job that is no delivery of ours is counted as failed, so that nothing that was accepted goes missing. */
+  /** A delivery whose job cannot be read is counted as failed, so that nothing that was accepted goes missing. */
   async #refuse(lane: string, id: string, error: unknown): Promise<void> {
     const code = error instanceof FluxMailError ? error.code : 'invalid_payload'
     this.#logger.error({ delivery: id, lane, outcome: 'failed', ...errorFields(error) }, 'unreadable job')
+    // Under another id nothing was ever accepted, so nothing is to be counted.
+    if (!isDeliveryId(id)) return
     // Whether it is a row of a batch can only be told by its id.
-    const row = isDeliveryId(id) ? splitId(id) : undefined
-    const batch = row && (await this.#batches.read(row.id)) ? { batch: row } : {}
-    const verdict = { outcome: 'failed', json: `failed ${code}`, reason: code } as const
-    const standing = await this.#ledger.record({ id, lane, contentHash: '', ...batch }, verdict)
-    if (standing.kind !== 'free') return
+    const row = splitId(id)
+    const batch = (await this.#batches.read(row.id)) ? { batch: row } : {}
+    const verdict = { outcome: 'failed', code, message: messageOf(error) } as const
+    const recorded = await this.#ledger.record({ id, lane, contentHash: '', ...batch }, verdict)
+    if (recorded.kind !== 'counted') return
     const labels = { lane, relay: 'none' }
     this.#metrics.count('fluxmail_messages_total', labels)
     this.#metrics.count('fluxmail_messages_failed_total', labels)
@@ -270,12 +301,14 @@ export class DeliveryWorker {
     const lastReplyMs = Math.max(
       ...Object.values(this.#config.relays).map((relay) => relay.finalReplyTimeoutMs),
     )
+    // How long after a mark its attempt may still be alive.
+    const lifeMs = lastReplyMs + this.#config.lockMs
     return {
       now: () => this.#clock.now(),
       laneRule: (lane) => this.#laneRule(lane),
       claim: (entry) => ledger.claim(entry),
-      mark: (entry, token, takeOver) => ledger.mark(entry, token, takeOver),
-      release: (entry, token) => ledger.release(entry, token),
+      mark: (entry, token, takeOver) => ledger.mark(entry, token, { takeOver, lifeMs }),
+      release: (entry, token, mayBeAccepted) => ledger.release(entry, token, mayBeAccepted),
       record: (entry, verdict) => ledger.record(entry, verdict),
       beforeRepeat: (error) => this.#beforeRepeat(error),
       render: async (delivery) => {
@@ -283,34 +316,8 @@ export class DeliveryWorker {
         const { sender } = compiled
         return { message: compiled.render(this.#renderInput(delivery, sender)), sender }
       },
-      permit: (route, signal) => this.#permit(route, signal),
+      permit: (route, signal, sender) => this.#permits.permit(route, signal, sender),
       cutOff: this.#cut.signal,
-      attemptLifeMs: lastReplyMs + this.#config.lockMs,
-    }
-  }
-
-  /** The connection first and the permit right before the wire, so that no permit grows old over a connection. */
-  async #permit(route: string | undefined, signal: AbortSignal): Promise<Permission> {
-    const acquired = await this.#relays.acquire(route, signal)
-    if (acquired.kind !== 'lease') return acquired
-    const { lease } = acquired
-    if (await this.#pace.take(signal)) return { kind: 'granted', grant: this.#timed(lease) }
-    lease.release()
-    return { kind: 'closing' }
-  }
-
-  #timed(lease: Lease): Grant {
-    const { relay } = lease
-    return {
-      relay,
-      transmit: async (transmission) => {
-        const startedAt = this.#clock.monotonicMs()
-        const exchange = await lease.transmit(transmission)
-        const seconds = (this.#clock.monotonicMs() - startedAt) / 1000
-        if (exchange.kind !== 'stopped')
-          this.#metrics.observe('fluxmail_smtp_duration_seconds', { relay }, seconds)
-        return exchange
-      },
     }
   }
 

@@ -59,6 +59,11 @@ export const environmentVariables = {
     sets: 'concurrency',
     help: 'deliveries at once in one worker, for each lane',
   },
+  FLUXMAIL_DURABILITY: {
+    kind: 'text',
+    sets: 'durability',
+    help: '`replicated`: what is enqueued or marked counts once a replica of Redis has it; `primary` unless set',
+  },
   FLUXMAIL_DKIM_DOMAIN: { kind: 'text', sets: 'dkimDomain', help: 'the domain that signs every message' },
   FLUXMAIL_DKIM_SELECTOR: { kind: 'text', sets: 'dkimSelector', help: 'the name of its key in DNS' },
   FLUXMAIL_DKIM_KEY: {

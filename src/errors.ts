@@ -34,6 +34,8 @@ export const errorCodes = {
   delivery_not_found: 'there is no delivery of that id',
   idempotency_conflict: 'the same `idempotencyKey` came back with another email',
   queue_unavailable: 'Redis cannot be reached or refused the write',
+  queue_full:
+    'Redis has less than a tenth of its `maxmemory` left, which is kept for the workers; try again later',
   invalid_payload: 'the data of a job is not a delivery that this version can read',
   content_missing: 'the content that a job refers to is not in Redis',
   closed: 'the object was used after `close()`',

@@ -41,7 +41,7 @@ export type QueuedMessageInfo = {
 type SendCallback = (error: FluxMailError | null, info: QueuedMessageInfo) => void
 type VerifyCallback = (error: FluxMailError | null, success: true) => void
 
-const enqueueOptions = ['lane', 'route', 'idempotencyKey', 'sendAt', 'expiresAt']
+const enqueueOptions = ['lane', 'route', 'idempotencyKey', 'idempotencyTtlSeconds', 'sendAt', 'expiresAt']
 const transportOptions = ['lane', 'route', 'sendAt', 'expiresAt', 'maxMessageBytes']
 const base64Growth = (4 / 3) * (78 / 76)
 const defaultMaxMessageBytes = Math.ceil(defaultMaxAttachmentBytes * base64Growth) + 1024 * 1024

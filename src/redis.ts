@@ -112,11 +112,38 @@ async function becomesReady(redis: Redis): Promise<void> {
 /** What a failed command of Redis means to a caller. Its cause is told in words: ioredis keeps the whole command. */
 export function unavailable(cause: unknown): FluxMailError {
   if (cause instanceof FluxMailError) return cause
-  const message = messageOf(cause)
-  return new FluxMailError('queue_unavailable', `Redis did not take the command: ${message}`, {
-    cause: new Error(message),
-  })
+  const message = reasonOf(cause)
+  const code = isOutOfMemory(message) ? 'queue_full' : 'queue_unavailable'
+  return new FluxMailError(code, `Redis did not take the command: ${message}`, { cause: new Error(message) })
 }
+
+/** Of a transaction that was discarded, why one of its commands was refused. */
+function reasonOf(cause: unknown): string {
+  const { previousErrors: [first] = [] } = (cause ?? {}) as { previousErrors?: unknown[] }
+  return messageOf(first ?? cause)
+}
+
+function isOutOfMemory(message: string): boolean {
+  return /\bOOM\b/.test(message)
+}
+
+/** Whether Redis refused for now what it may take later: it is full, cannot save, or is no primary. */
+export function isPassing(error: unknown): error is Error {
+  return (
+    isRefusal(error) && /\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|CLUSTERDOWN)\b/.test(error.message)
+  )
+}
+
+/** Whether Redis answered, and the answer was no: asking again at once is vain. */
+export function isRefusal(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
+/**
+ * Lua that has to stand first in a script that settles or marks, so that it is taken when memory is at its limit.
+ * Redis refuses the first write of a script that needs memory, and none after a write that needs none.
+ */
+export const beyondMemoryLua = `redis.call('UNLINK', KEYS[1] .. '.')`
 
 /** @throws FluxMailError `invalid_config` when `name` cannot be what keys begin with */
 export function checkName(name: unknown): string {
@@ -136,8 +163,14 @@ export function keysOf(name: string) {
     file: (hash: string) => `${own}:file:${hash}`,
     /** String: the receipt of an enqueue under an idempotency key. */
     receipt: (digest: string) => `${own}:receipt:${digest}`,
+    /** Counter: written before each wait for a replica, which then has what was written before it. */
+    replicated: `${own}:replicated`,
     /** String: the wire mark or the verdict of one delivery. */
     mark: (deliveryId: string) => `${own}:mark:${deliveryId}`,
+    /** Stream: deliveries as they are settled, while somebody has asked for them. */
+    outcomes: `${own}:outcomes`,
+    /** String: for how many seconds they are kept; missing while nobody has asked. */
+    outcomesKept: `${own}:outcomes:kept`,
     /** Hash: exact counts of one lane. */
     laneCounts: (lane: string) => `${own}:counts:${lane}`,
     /** Hash: what a batch is and its exact counts. */
@@ -150,12 +183,22 @@ export function keysOf(name: string) {
     batchFailures: (id: string) => `${own}:batch:${id}:failures`,
     /** List: the first failures, as JSON. */
     batchErrors: (id: string) => `${own}:batch:${id}:errors`,
+    /** Hash: the circuit of one relay as JSON, and the number of its version. */
+    circuit: (relay: string) => `${own}:circuit:${relay}`,
+    /** Sorted set: relays by when a worker last had them. */
+    relays: `${own}:relays`,
   } as const
 }
 
 export type Keys = ReturnType<typeof keysOf>
 
 type ScriptArgument = string | number | Buffer
+
+/** A call of a defined script, its keys first, that somebody else makes part of a transaction. */
+export interface ScriptCall {
+  readonly name: string
+  readonly args: readonly ScriptArgument[]
+}
 
 /** A Lua script that is sent once and called by its digest afterwards. */
 export function defineScript(redis: Redis, name: string, numberOfKeys: number, lua: string) {

@@ -150,6 +150,22 @@ test('a route names relays that exist', () => {
   )
 })
 
+test('a route has its relays in order, or each with its weight', () => {
+  const relays = { a: { host: 'a.example' }, b: { host: 'b.example' } }
+  const parse = (route: unknown) =>
+    parseConfig(workerSchema, { relays, routes: { news: route } }, 'the configuration')
+  const weighted = [
+    { relay: 'a', weight: 3 },
+    { relay: 'b', weight: 0.5 },
+  ]
+  expect(parse(['b', 'a']).routes).toEqual({ news: ['b', 'a'] })
+  expect(parse(weighted).routes).toEqual({ news: weighted })
+  for (const wrong of [[], ['a', weighted[1]], [{ relay: 'a' }], [{ relay: 'a', weight: 0 }], 'a'])
+    expect(problems(() => parse(wrong))).toContain('routes.news')
+  expect(problems(() => parse(['a', weighted[1]]))).toContain('or each with its weight')
+  expect(problems(() => parse([{ relay: 'c', weight: 1 }]))).toContain('c, which is no relay')
+})
+
 test('a worker needs a relay', () => {
   expect(problems(() => parseConfig(workerSchema, { relays: {} }, 'the configuration'))).toContain(
     'at least one relay',

@@ -1,12 +1,19 @@
 import { defineConfig } from 'vitest/config'
 
+// What kills processes and waits for what comes of it, for minutes.
+const faults = [
+  'test/chaos/run.test.ts',
+  'test/flow/{circuits,faults*,redis-away,redis-full,replicated,window*}.test.ts',
+]
+
 // `vitest run` is the tests; the other modes are runs of their own.
 const runs: Record<string, { include: string[]; exclude?: string[]; globalSetup?: string[] }> = {
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/package/**', 'test/**/fixtures/**'],
+    exclude: ['test/package/**', 'test/**/fixtures/**', ...faults],
     globalSetup: ['test/helpers/global-setup.ts'],
   },
+  faults: { include: faults, globalSetup: ['test/helpers/global-setup.ts'] },
   package: { include: ['test/package/*.test.ts'] },
   fixtures: { include: ['test/helpers/fixtures/*.test.ts'] },
 }

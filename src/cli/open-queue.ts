@@ -1,7 +1,7 @@
 // The queue that a command works on: as the environment says, and the command line before it.
 
 import { readFileSync } from 'node:fs'
-import { type Env, parseConfig, parseConfigFile, workerSchema } from '../config.js'
+import { type Env, parseConfig, parseConfigFile, parseDurability, workerSchema } from '../config.js'
 import { parseEnvironment } from '../environment.js'
 import { MailQueue } from '../mail-queue.js'
 import { defaultRedisUrl } from '../redis.js'
@@ -23,6 +23,7 @@ export function openQueue(options: QueueOptions, env: Env): MailQueue {
     redis: options.redis ?? values.redis ?? defaultRedisUrl,
     name: options.name ?? values.name,
     lanes: lanesIn(values.config),
+    durability: parseDurability(values.durability),
   })
 }
 

@@ -2,7 +2,7 @@
 // zod's own types carry no descriptions, and print what older versions of TypeScript do not read.
 
 import type { z } from 'zod'
-import { laneSchema, relaySchema, retrySchema, workerSchema } from '../config.js'
+import { laneSchema, relaySchema, retrySchema, weightedRelaySchema, workerSchema } from '../config.js'
 import { dkimSchema } from '../smtp/dkim-options.js'
 import { getTokenSchema, oauth2Schema } from '../smtp/oauth2-options.js'
 import { pemSchema } from '../smtp/private-key.js'
@@ -16,6 +16,7 @@ const interfaces: readonly (readonly [name: string, meaning: string, schema: Sch
   ['DkimOptions', 'Who signs, and with which key.', dkimSchema],
   ['OAuth2Options', 'How a relay is logged in to with OAuth2.', oauth2Schema],
   ['RelayOptions', 'A relay, and how it is spoken to.', relaySchema],
+  ['WeightedRelay', 'A relay of a route that shares by weight.', weightedRelaySchema],
   ['WorkerConfigInput', 'Relays, routes, lanes and the limits of a worker.', workerSchema],
 ]
 

@@ -8,6 +8,7 @@ import { wrap } from '../terminal/text.js'
 import { type Context, columnsOf, type ExitCode, exitCodes, type Runner, say } from './context.js'
 import { addDemo } from './demo-flags.js'
 import { addDev } from './dev-flags.js'
+import { addDoctor } from './doctor-flags.js'
 import { addEnqueue } from './enqueue-flags.js'
 import { failureOf } from './failure.js'
 import { addIngress } from './ingress-flags.js'
@@ -19,6 +20,8 @@ import { addWorker } from './worker-flags.js'
 
 const description = `Personalised email at scale: from your app, through Redis and your own SMTP relay.
 Start with \`fluxmail demo\`; it needs no relay and mails nobody.`
+
+const commands = [addDemo, addDev, addEnqueue, addStatus, addDoctor, addSend, addWorker, addIngress, addSink]
 
 /** Runs a command line, without the name of the program, and resolves to the exit code. It never throws. */
 export async function runCommandLine(args: readonly string[], context: Context): Promise<ExitCode> {
@@ -62,8 +65,7 @@ function createProgram(context: Context, runner: Runner): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-  for (const add of [addDemo, addDev, addEnqueue, addStatus, addSend, addWorker, addIngress, addSink])
-    add(program, runner)
+  for (const add of commands) add(program, runner)
   return program.addHelpText('after', '\nThe help of a command, with an example: fluxmail help enqueue')
 }
 

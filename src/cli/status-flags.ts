@@ -13,9 +13,10 @@ Example:
 export function addStatus(program: Command, run: Runner): void {
   program
     .command('status')
-    .description('print the counts of the lanes, a batch or a delivery')
+    .description('print the counts of the lanes, a batch, a delivery or the relays')
     .option('--batch <id>', 'a batch')
     .option('--delivery <id>', 'a delivery')
+    .option('--relays', 'the circuits of the relays, and the senders that they refuse')
     .option(...queueHelp.redis)
     .option(...queueHelp.name)
     .option('--json', 'print it as JSON')

@@ -92,7 +92,7 @@ export function deliveryLines(delivery: DeliveryRecord, { stdout, env }: Context
 }
 
 /** Local time to the second. */
-function instant(date: Date): string {
+export function instant(date: Date): string {
   const two = (number: number) => String(number).padStart(2, '0')
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`

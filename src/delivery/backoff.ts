@@ -3,11 +3,14 @@
 import type { RetryRule } from '../config.js'
 import type { Delivery, LaneRule } from './delivery.js'
 
-/** Milliseconds until the next attempt. `attempt` is 1 after the first; `chance` is 0 to 1 and spreads the delay. */
-export function retryDelayMs(rule: RetryRule, attempt: number, chance: number): number {
+/**
+ * Milliseconds until the next attempt. `attempt` is 1 after the first; `chance` is 0 to 1 and spreads the delay.
+ * `atLeastMs` is a time that the reply named: the next attempt comes no sooner, and no sooner than the rule says.
+ */
+export function retryDelayMs(rule: RetryRule, attempt: number, chance: number, atLeastMs = 0): number {
   const delay = rule.delaysMs[Math.min(attempt, rule.delaysMs.length) - 1] ?? 0
   const spread = 1 + rule.jitter * (2 * chance - 1)
-  return Math.round(delay * spread)
+  return Math.max(Math.round(delay * spread), atLeastMs)
 }
 
 /** Time since the first attempt that reached MAIL FROM, without time held. */

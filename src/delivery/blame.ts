@@ -3,7 +3,9 @@
 
 import type { RejectedRecipient } from '../message/email.js'
 import type { Exchange } from './delivery.js'
-import { judgeReply, parseReply, type Stage } from './replies.js'
+import { parseReply, type Stage } from './replies.js'
+import type { Judgement } from './reply-rule.js'
+import { judgeReply } from './reply-rules.js'
 
 type Blamed = RejectedRecipient['about']
 
@@ -20,9 +22,19 @@ const byStage: Readonly<Record<Stage, Blamed>> = {
   body: 'message',
 }
 
+const byJudgement = new Map<Judgement, Blamed>([
+  ['sender', 'sender'],
+  ['relay', 'relay'],
+  ['auth', 'relay'],
+  ['policy', 'relay'],
+  ['slower', 'relay'],
+])
+
 function blameOfReply(response: string, stage: Stage): Blamed {
   const reply = parseReply(response)
-  if (reply === undefined || reply.code === 421 || judgeReply(reply, stage) === 'relay') return 'relay'
+  if (reply === undefined || reply.code === 421) return 'relay'
+  const blamed = byJudgement.get(judgeReply(reply, stage))
+  if (blamed !== undefined) return blamed
   if (stage === 'mail' && reply.code === 552) return 'message'
   const [, subject = '', detail = ''] = reply.enhanced?.split('.') ?? []
   return blameOfEnhanced(subject, detail, stage) ?? byStage[stage]

@@ -10,22 +10,24 @@ const MAX_CRASHES = 10
 
 export async function claim(attempt: Attempt): Promise<Attempt> {
   const standing = await attempt.ports.claim(attempt.delivery)
-  if (standing.kind === 'settled')
-    return { ...attempt, outcome: settledBefore(standing.verdict), alreadySettled: true }
-  if (standing.kind === 'marked') return claimMarked(attempt, standing)
+  if (standing.kind === 'settled') {
+    const outcome = settledBefore(standing.verdict)
+    const prevented = outcome.kind === 'sent' ? { ...outcome, prevented: true } : outcome
+    return { ...attempt, outcome: prevented, alreadySettled: true }
+  }
+  const unknown = standing.kind === 'free' ? undefined : unknownBy(attempt, standing)
+  if (unknown) return { ...attempt, outcome: unknown }
   const outcome = refuse(attempt.delivery, attempt.ports.now())
-  return outcome ? { ...attempt, outcome } : attempt
+  if (outcome) return { ...attempt, outcome }
+  return standing.kind === 'marked' ? { ...attempt, takeOver: true } : attempt
 }
 
-/** The worker of an earlier attempt died after its mark: only the lane's policy can say what to do. */
-function claimMarked(attempt: Attempt, standing: Standing & { kind: 'marked' }): Attempt {
-  const { ports, delivery } = attempt
+/** An earlier attempt may have been accepted: only the lane's policy can say what to do. */
+function unknownBy({ ports, delivery }: Attempt, standing: Standing): Outcome | undefined {
   const reason = because('unknown', 'a worker was lost while the relay had the message and had not answered')
-  if (ports.laneRule(delivery.lane).unknown === 'hold')
-    return { ...attempt, outcome: { kind: 'unknown', reason } }
-  const holdMs = standing.markedAt + ports.attemptLifeMs - ports.now()
-  if (holdMs > 0) return { ...attempt, outcome: { kind: 'held', reason, holdMs } }
-  return { ...attempt, takeOver: true }
+  if (ports.laneRule(delivery.lane).unknown === 'hold') return { kind: 'unknown', reason }
+  const holdMs = standing.kind === 'marked' ? standing.aliveMs : 0
+  return holdMs > 0 ? { kind: 'held', reason, holdMs } : undefined
 }
 
 function refuse(delivery: Delivery, now: number): Outcome | undefined {
@@ -42,9 +44,9 @@ function refuse(delivery: Delivery, now: number): Outcome | undefined {
 }
 
 /** What the ledger remembers of the end of this delivery; of a row whose verdict it has forgotten, only that it ended. */
-function settledBefore(verdict: string): Outcome {
+export function settledBefore(verdict: string): Outcome {
   const [kind, code = 'settled'] = verdict.split(' ', 2)
-  if (kind === 'sent') return { kind: 'sent', prevented: true }
+  if (kind === 'sent') return { kind: 'sent' }
   const reason = because(code, 'it was settled before')
   if (kind === 'failed' || kind === 'unknown') return { kind, reason }
   return { kind: 'skipped', reason }

@@ -3,7 +3,7 @@
 
 import type { RenderedMessage } from '../content/compile.js'
 import type { Mailbox } from '../message/email-parts.js'
-import type { Entry, MarkAnswer, SettledOutcome, Standing, Verdict } from '../store/ledger.js'
+import type { Entry, MarkAnswer, Recorded, SettledOutcome, Standing, Verdict } from '../store/ledger.js'
 import type { Outcome } from './outcome.js'
 import type { Stage } from './replies.js'
 
@@ -56,7 +56,7 @@ export interface Transmission {
   /** Whether the header has them: then the relay must announce SMTPUTF8 (RFC 6531). */
   readonly smtpUtf8?: boolean
   readonly signal: AbortSignal
-  /** Called once the relay waits for the body; anything but `ok` means that no byte of it may go out. */
+  /** Called once, right before the bytes that the final dot follows; anything but `ok` means that they may not go out. */
   readonly beforeBody: () => Promise<LeaveAnswer>
 }
 
@@ -77,6 +77,13 @@ export type Permission =
   | { readonly kind: 'granted'; readonly grant: Grant }
   | { readonly kind: 'refused'; readonly relay: string; readonly exchange: Exchange }
   | { readonly kind: 'missing'; readonly route: string }
+  /** No relay of the route may be used now, in general or by this sender. */
+  | {
+      readonly kind: 'shut'
+      readonly relay: string
+      readonly why: 'circuit' | 'sender'
+      readonly waitMs: number
+    }
   | { readonly kind: 'closing' }
 
 /** What an attempt needs of the world; the worker fills it. */
@@ -85,17 +92,15 @@ export interface Ports {
   laneRule(lane: string): LaneRule
   claim(entry: Entry): Promise<Standing>
   mark(entry: Entry, token: string, takeOver: boolean): Promise<MarkAnswer>
-  release(entry: Entry, token: string): Promise<void>
-  record(entry: Entry, verdict: Verdict): Promise<Standing>
-  /** Waits before a verdict is recorded once more; false when the worker is gone and nobody can. */
+  release(entry: Entry, token: string, mayBeAccepted: boolean): Promise<void>
+  record(entry: Entry, verdict: Verdict): Promise<Recorded>
+  /** Waits before the ledger is written to once more; false when the worker is gone and nobody can. */
   beforeRepeat(error: unknown): Promise<boolean>
   render(delivery: Delivery): Promise<{ message: RenderedMessage; sender: string }>
   /** Waits for a connection to a relay of the route, and then for the permit to use it. */
-  permit(route: string | undefined, signal: AbortSignal): Promise<Permission>
+  permit(route: string | undefined, signal: AbortSignal, sender: string): Promise<Permission>
   /** Aborted when what has not reached the wire in time was cut off. */
   readonly cutOff: AbortSignal
-  /** How long after a mark its attempt may still be alive. */
-  readonly attemptLifeMs: number
 }
 
 export interface Attempt {
@@ -113,6 +118,10 @@ export interface Attempt {
   readonly outcome?: Outcome
   /** Set when the ledger already knew how this delivery ended. */
   readonly alreadySettled?: boolean
+  /** Whether it had been counted as unknown before the answer of the relay came. */
+  readonly late?: boolean
+  /** Further copies that may have been delivered. */
+  readonly resent?: number
 }
 
 export type Step = (attempt: Attempt) => Promise<Attempt> | Attempt

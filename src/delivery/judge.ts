@@ -1,13 +1,17 @@
 // Fifth step: what the exchange means for the delivery. Pure: a reply decides before an error code does,
 // and a fault of the relay or of the sender never fails a recipient.
 
+import { connectFault } from './connect-faults.js'
 import type { Attempt, Exchange } from './delivery.js'
-import { because, type Outcome, type Reply } from './outcome.js'
-import { judgeReply, parseReply, replyGroup, type Stage } from './replies.js'
+import { because, type Fault, type Outcome, type Reason, type Reply } from './outcome.js'
+import { parseReply, type ReplyStage, replyGroup } from './replies.js'
+import { type Judgement, judgeReply } from './reply-rules.js'
+import { retryAfterMsOf } from './retry-after.js'
 
-/** How long mail waits for a relay that cannot be reached, refuses our login, or refuses the sender. */
-const RELAY_HOLD_MS = 5_000
-const SENDER_HOLD_MS = 60_000
+type Broken = Exchange & { readonly kind: 'broken' }
+
+/** How long mail waits when a fault holds it, unless the reply names a longer time. */
+const holdMs = { connect: 5_000, auth: 5_000, relay: 5_000, sender: 60_000, policy: 60_000 } as const
 
 export function judge(attempt: Attempt): Attempt {
   if (attempt.exchange === undefined) throw new TypeError('judge needs an exchange')
@@ -34,24 +38,54 @@ function acceptedBy(reply: Reply | undefined): Outcome {
   return reply ? { kind: 'sent', reply } : { kind: 'sent' }
 }
 
-function refusedBy(reply: Reply, stage: Stage): Outcome {
-  const reason = because(replyGroup(reply), reply.text, reply)
-  switch (judgeReply(reply, stage)) {
+function refusedBy(reply: Reply, stage: ReplyStage): Outcome {
+  return outcomeOf(judgeReply(reply, stage), stage, because(replyGroup(reply), reply.text, reply))
+}
+
+function brokenIn(exchange: Broken): Outcome {
+  const { phase, code, message, response } = exchange
+  const reply = response === undefined ? undefined : parseReply(response)
+  if (reply !== undefined) return brokenWith(reply, exchange)
+  if (phase === 'connect') return held(connectFault(code), because(code, message))
+  if (phase === 'envelope') return { kind: 'deferred', reason: because(code, message) }
+  return { kind: 'unknown', reason: because('unknown', `no answer to the final dot: ${message}`) }
+}
+
+/** Which command of the envelope such a reply answers is not known, so that it can fail nobody. */
+function brokenWith(reply: Reply, { phase, code, message }: Broken): Outcome {
+  const reason = because(replyGroup(reply), message, reply)
+  if (phase === 'window') return outcomeOf(judgeReply(reply, 'body'), 'body', reason)
+  const stage = phase === 'envelope' ? 'data' : code === 'EAUTH' ? 'auth' : 'connect'
+  const judgement = judgeReply(reply, stage)
+  return outcomeOf(judgement === 'permanent' ? 'temporary' : judgement, stage, reason)
+}
+
+function outcomeOf(judgement: Judgement, stage: ReplyStage, reason: Reason): Outcome {
+  switch (judgement) {
     case 'permanent':
       return { kind: 'failed', reason }
     case 'temporary':
-      return { kind: 'deferred', reason }
-    case 'relay':
-      return { kind: 'held', reason, holdMs: RELAY_HOLD_MS }
-    case 'sender':
-      return { kind: 'held', reason, holdMs: SENDER_HOLD_MS }
+      return { kind: 'deferred', reason, ...namedTime(reason) }
+    case 'slower':
+      return isBeforeMail(stage)
+        ? { ...held(undefined, reason), slower: true }
+        : { kind: 'deferred', reason, slower: true, ...namedTime(reason) }
+    default:
+      return held(judgement, reason)
   }
 }
 
-function brokenIn(exchange: Exchange & { kind: 'broken' }): Outcome {
-  const reply = exchange.response === undefined ? undefined : parseReply(exchange.response)
-  const reason = because(reply ? replyGroup(reply) : exchange.code, exchange.message, reply)
-  if (exchange.phase === 'connect') return { kind: 'held', reason, holdMs: RELAY_HOLD_MS }
-  if (exchange.phase === 'envelope' || reply !== undefined) return { kind: 'deferred', reason }
-  return { kind: 'unknown', reason: because('unknown', `no answer to the final dot: ${exchange.message}`) }
+function isBeforeMail(stage: ReplyStage): boolean {
+  return stage === 'connect' || stage === 'auth'
+}
+
+function held(fault: Fault | undefined, reason: Reason): Outcome & { kind: 'held' } {
+  const { retryAfterMs = 0 } = namedTime(reason)
+  const ms = Math.max(holdMs[fault ?? 'connect'], retryAfterMs)
+  return { kind: 'held', reason, holdMs: ms, ...(fault === undefined ? {} : { fault }) }
+}
+
+function namedTime({ reply }: Reason): { readonly retryAfterMs?: number } {
+  const retryAfterMs = reply && retryAfterMsOf(reply.text)
+  return retryAfterMs === undefined ? {} : { retryAfterMs }
 }

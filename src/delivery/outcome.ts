@@ -17,10 +17,30 @@ export interface Reason {
   readonly reply?: Reply
 }
 
+/**
+ * Whose fault it is that mail is held: the relay gave no answer (`connect`), refuses our login (`auth`), is in
+ * trouble or does not serve us (`relay`), refuses this sender (`sender`), or thinks ill of us (`policy`).
+ */
+export type Fault = 'connect' | 'auth' | 'relay' | 'sender' | 'policy'
+
 export type Outcome =
   | { readonly kind: 'sent'; readonly reply?: Reply; readonly prevented?: boolean }
-  | { readonly kind: 'deferred'; readonly reason: Reason }
-  | { readonly kind: 'held'; readonly reason: Reason; readonly holdMs: number }
+  | {
+      readonly kind: 'deferred'
+      readonly reason: Reason
+      /** The time that the reply names; the next attempt comes no sooner. */
+      readonly retryAfterMs?: number
+      /** The relay asks for less: fewer connections or fewer messages in the same time. */
+      readonly slower?: true
+    }
+  | {
+      readonly kind: 'held'
+      readonly reason: Reason
+      readonly holdMs: number
+      /** Missing where it is nobody's: paused, closing, no permit. */
+      readonly fault?: Fault
+      readonly slower?: true
+    }
   | { readonly kind: 'failed'; readonly reason: Reason }
   | { readonly kind: 'skipped'; readonly reason: Reason }
   | { readonly kind: 'unknown'; readonly reason: Reason }

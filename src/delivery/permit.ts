@@ -2,7 +2,7 @@
 // Bottleneck paces blocks of permits, since it grants only some 400 `schedule` calls a second.
 
 import Bottleneck from 'bottleneck'
-import type { Attempt } from './delivery.js'
+import type { Attempt, Permission } from './delivery.js'
 import { judge } from './judge.js'
 import { because, type Outcome } from './outcome.js'
 
@@ -12,7 +12,9 @@ const MISSING_ROUTE_HOLD_MS = 30_000
 const BLOCKS_PER_SECOND = 20
 
 export async function permit(attempt: Attempt): Promise<Attempt> {
-  const permission = await attempt.ports.permit(attempt.delivery.route, attempt.signal)
+  const { ports, delivery, signal, sender } = attempt
+  if (sender === undefined) throw new TypeError('permit needs a rendered message')
+  const permission = await ports.permit(delivery.route, signal, sender)
   switch (permission.kind) {
     case 'granted':
       return { ...attempt, relay: permission.grant.relay, grant: permission.grant }
@@ -20,6 +22,8 @@ export async function permit(attempt: Attempt): Promise<Attempt> {
       return judge({ ...attempt, relay: permission.relay, exchange: permission.exchange })
     case 'missing':
       return { ...attempt, outcome: missing(permission.route) }
+    case 'shut':
+      return { ...attempt, relay: permission.relay, outcome: shut(permission, sender) }
     case 'closing':
       return {
         ...attempt,
@@ -31,6 +35,17 @@ export async function permit(attempt: Attempt): Promise<Attempt> {
 function missing(route: string): Outcome {
   const message = `this worker has no route ${route}; name it under routes in its configuration`
   return { kind: 'held', reason: because('no_route', message), holdMs: MISSING_ROUTE_HOLD_MS }
+}
+
+function shut({ relay, why, waitMs }: Permission & { kind: 'shut' }, sender: string): Outcome {
+  const reason =
+    why === 'sender'
+      ? because(
+          'sender_held',
+          `the relay ${relay} refused the sender ${sender}; it is asked again from time to time`,
+        )
+      : because('circuit_open', `the relay ${relay} is not used until it has proved to be well again`)
+  return { kind: 'held', reason, holdMs: waitMs }
 }
 
 export interface Pace {

@@ -1,44 +1,69 @@
 // Last step: the ledger learns what came of the attempt. It repeats itself, never the send:
 // once the relay has said 250, nothing here may lead to a second one.
 
-import type { Standing, Verdict } from '../store/ledger.js'
+import type { SettledOutcome, Verdict } from '../store/ledger.js'
 import { expired } from './backoff.js'
+import { settledBefore } from './claim.js'
 import { type Attempt, isSettled } from './delivery.js'
+import { doubtMessage } from './doubt.js'
 import { because, type Outcome, type Reason } from './outcome.js'
 
-export async function record(attempt: Attempt): Promise<Attempt & { readonly outcome: Outcome }> {
+type Ended = Attempt & { readonly outcome: Outcome }
+
+export async function record(attempt: Attempt): Promise<Ended> {
   const outcome = finalOutcome(attempt)
-  const { ports, delivery, token } = attempt
+  const { ports, delivery } = attempt
   if (attempt.alreadySettled) return { ...attempt, outcome }
-  if (isSettled(outcome.kind)) {
-    const standing = await recordSurely(attempt, { outcome: outcome.kind, ...verdictOf(attempt, outcome) })
-    // Somebody else had settled it: then it is counted there, and not here.
-    if (standing.kind === 'settled') return { ...attempt, outcome, alreadySettled: true }
-  } else if (attempt.exchange !== undefined && attempt.exchange.kind !== 'stopped') {
-    await ports.release(delivery, token)
+  if (!isSettled(outcome.kind)) {
+    await letGo(attempt)
+    return { ...attempt, outcome }
   }
-  return { ...attempt, outcome }
+  const verdict = verdictOf(attempt, outcome, outcome.kind)
+  const answer = await surely(attempt, () => ports.record(delivery, verdict))
+  switch (answer.kind) {
+    case 'counted': {
+      const { late, resent } = answer
+      const counted = answer.outcome === outcome.kind ? outcome : inDoubt(outcome)
+      return { ...attempt, outcome: counted, late, resent }
+    }
+    // Somebody else had settled it: then it is counted there, and not here.
+    case 'settled':
+      return { ...attempt, outcome: settledBefore(answer.verdict), alreadySettled: true }
+    case 'marked': {
+      const reason = because('superseded', 'another attempt has taken over, and will say what becomes of it')
+      return { ...attempt, outcome: { kind: 'held', reason, holdMs: 0 } }
+    }
+  }
 }
 
-async function recordSurely({ ports, delivery }: Attempt, verdict: Verdict): Promise<Standing> {
+/** Takes the mark away. Left standing, it would make a delivery unknown that certainly was not accepted. */
+async function letGo(attempt: Attempt): Promise<void> {
+  const { ports, delivery, token, exchange } = attempt
+  if (exchange === undefined) return
+  // Refused a mark, there is none; without an answer there may be one.
+  if (exchange.kind === 'stopped' && exchange.answer !== 'ledger_unreachable') return
+  await surely(attempt, () => ports.release(delivery, token, attempt.outcome?.kind === 'unknown'))
+}
+
+async function surely<T>({ ports }: Attempt, write: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await ports.record(delivery, verdict)
+      return await write()
     } catch (error) {
       if (!(await ports.beforeRepeat(error))) throw error
     }
   }
 }
 
-/** A deferral past the lane's patience is a failure; an unknown is sent again where the lane says so. */
+/** An unknown is sent again where the lane says so; past the lane's patience nothing is. */
 function finalOutcome(attempt: Attempt): Outcome {
   const { outcome, delivery, ports } = attempt
   if (outcome === undefined) throw new TypeError('record needs an outcome')
   const rule = ports.laneRule(delivery.lane)
-  if (outcome.kind === 'unknown' && rule.unknown === 'resend')
-    return { kind: 'deferred', reason: outcome.reason }
-  if (outcome.kind !== 'deferred') return outcome
+  if (outcome.kind !== 'deferred' && outcome.kind !== 'unknown') return outcome
+  if (outcome.kind === 'unknown' && rule.unknown === 'hold') return outcome
   const late = expired(delivery, rule, ports.now())
+  if (outcome.kind === 'unknown') return late ? outcome : { kind: 'deferred', reason: outcome.reason }
   if (late === undefined) return outcome
   return {
     kind: 'failed',
@@ -54,22 +79,19 @@ function describe(reason: Reason): string {
   return reason.reply ? `${reason.code} ${reason.message}` : reason.message
 }
 
-function verdictOf(attempt: Attempt, outcome: Outcome): { json: string; reason?: string; error?: string } {
-  const { delivery } = attempt
-  if (!('reason' in outcome)) return { json: outcome.kind }
-  const { code, message, reply } = outcome.reason
-  const error = {
-    id: delivery.id,
-    ordinal: delivery.batch?.ordinal,
+function inDoubt(outcome: Outcome): Outcome {
+  const message = 'reason' in outcome ? describe(outcome.reason) : outcome.kind
+  return { kind: 'unknown', reason: because('unknown', doubtMessage(message)) }
+}
+
+function verdictOf({ delivery, token, exchange }: Attempt, outcome: Outcome, kind: SettledOutcome): Verdict {
+  const facts = {
+    outcome: kind,
     recipient: delivery.recipient.address,
-    code,
-    message,
-    reply,
+    enqueuedAt: delivery.createdAt,
+    ...(exchange === undefined ? {} : { token }),
   }
-  return {
-    json: `${outcome.kind} ${code.replaceAll(' ', '_')}`,
-    ...(outcome.kind === 'skipped'
-      ? {}
-      : { reason: code, error: JSON.stringify({ ...error, outcome: outcome.kind }) }),
-  }
+  if (!('reason' in outcome)) return outcome.reply ? { ...facts, reply: outcome.reply } : facts
+  const { code, message, reply } = outcome.reason
+  return { ...facts, code, message, ...(reply ? { reply } : {}) }
 }

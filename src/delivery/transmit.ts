@@ -1,4 +1,4 @@
-// Fourth step: the wire. The mark is written when the relay waits for the body and before a byte of it goes out,
+// Fourth step: the wire. The mark is written right before the bytes that the final dot follows, and not before the rest,
 // so the ledger never has to guess whether the window was opened.
 
 import type { Attempt, LeaveAnswer } from './delivery.js'

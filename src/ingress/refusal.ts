@@ -17,13 +17,14 @@ export class Refusal extends Error {
   }
 }
 
-/** Redis is there and will not write: it is full, or cannot save, or is no master. */
-const refusedWrite = /\b(OOM|MISCONF|READONLY|NOREPLICAS)\b|maxmemory/
+/** Redis is there and will not write: it cannot save, or is no primary. */
+const refusedWrite = /\b(MISCONF|READONLY|NOREPLICAS)\b/
 
 /** What it means to a client that the queue did not take a message. It may always try again. */
 export function refusalOfQueue(error: unknown): Refusal {
-  if (error instanceof FluxMailError && error.code === 'queue_unavailable') {
-    return refusedWrite.test(error.message)
+  if (error instanceof FluxMailError && (error.code === 'queue_unavailable' || error.code === 'queue_full')) {
+    const isFull = error.code === 'queue_full' || refusedWrite.test(error.message)
+    return isFull
       ? new Refusal(452, '4.3.1 The queue has no room for the message; try again later', { cause: error })
       : new Refusal(451, '4.3.0 The queue cannot be reached; try again later', { cause: error })
   }

@@ -131,6 +131,8 @@ function parseParts(input: unknown, context: EmailContext): EmailParts {
     headers: parseHeaders(fields.headers, 'headers'),
     ...parseOptional(fields),
     messageId: parseOwnMessageId(fields.messageId, sender, context),
+    ...(fields.messageId === undefined ? {} : { isMessageIdGiven: true as const }),
+    ...(fields.date === undefined ? {} : { isDateGiven: true as const }),
     // A frozen Date can still be set, so each reader gets its own.
     get date() {
       return new Date(dateMs)

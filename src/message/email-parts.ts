@@ -52,6 +52,9 @@ export interface EmailParts {
   /** With angle brackets; empty in an email for Outlook that was given none, since Outlook makes its own. */
   readonly messageId: string
   readonly date: Date
+  /** Whether the caller gave the Message-ID or the Date, instead of them being made here. */
+  readonly isMessageIdGiven?: true
+  readonly isDateGiven?: true
 }
 
 /** Parts that say who sends them, as all but those for Outlook do. */

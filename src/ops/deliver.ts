@@ -1,7 +1,7 @@
 // The delivering role of a process: a DeliveryWorker and its HTTP port, configured from the environment.
 
 import { readFileSync } from 'node:fs'
-import { type Env, parseConfigFile, processEnv, type WorkerConfigInput } from '../config.js'
+import { type Env, parseConfigFile, parseDurability, processEnv, type WorkerConfigInput } from '../config.js'
 import { DeliveryWorker } from '../delivery-worker.js'
 import { type EnvironmentValues, parseEnvironment, pickValues, relayOptionsOf } from '../environment.js'
 import { FluxMailError, messageOf } from '../errors.js'
@@ -67,9 +67,16 @@ function logLevelOf(level = 'info'): LogLevel {
   )
 }
 
-/** The configuration file, if one is named, under what the environment says of the worker itself. */
-function workerConfigOf(values: EnvironmentValues): WorkerConfigInput {
-  const own = pickValues(values, ['concurrency', 'maxPerWorkerPerSecond', 'logAddresses'])
+/**
+ * The configuration file, if one is named, under what the environment says of the worker itself.
+ *
+ * @throws FluxMailError `invalid_config`, `read_error`
+ */
+export function workerConfigOf(values: EnvironmentValues): WorkerConfigInput {
+  const own = {
+    ...pickValues(values, ['concurrency', 'maxPerWorkerPerSecond', 'logAddresses']),
+    ...(values.durability === undefined ? {} : { durability: parseDurability(values.durability) }),
+  }
   if (values.config !== undefined) return { ...readConfigFile(values.config), ...own }
   return { relays: { [relayName]: relayOf(values) }, ...own }
 }

@@ -1,6 +1,6 @@
 // The submitting role of a process: an SMTP submission server and its HTTP port, configured from the environment.
 
-import { type Env, processEnv } from '../config.js'
+import { type Env, parseDurability, processEnv } from '../config.js'
 import { type EnvironmentValues, parseEnvironment } from '../environment.js'
 import { FluxMailError } from '../errors.js'
 import { openIngress } from '../ingress/ingress.js'
@@ -43,7 +43,12 @@ async function openRole(values: EnvironmentValues): Promise<IngressRole> {
   const { lanes, ...settings } = readIngressSettings(values)
   const logger = createLogger((values.logLevel ?? 'info') as LogLevel)
   const metrics = createMetrics()
-  const queue = new MailQueue({ redis: values.redis ?? defaultRedisUrl, name: values.name, lanes })
+  const queue = new MailQueue({
+    redis: values.redis ?? defaultRedisUrl,
+    name: values.name,
+    lanes,
+    durability: parseDurability(values.durability),
+  })
   const closers: (() => Promise<void>)[] = [() => queue.close()]
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close()

@@ -16,6 +16,8 @@ export interface BatchStatus {
   readonly skipped: number
   readonly unknown: number
   readonly pending: number
+  /** Further copies that may have been delivered, because an unknown was sent again. */
+  readonly resent: number
   /** Rows that could not be a delivery; they are not in `total`. */
   readonly rejected: number
   /** Whether every row has been acknowledged. */
@@ -92,7 +94,7 @@ export class Batch {
 }
 
 function statusOf(id: string, record: BatchRecord, failures: Record<string, number>): BatchStatus {
-  const { lane, total, sent, failed, skipped, unknown, rejected } = record
+  const { lane, total, sent, failed, skipped, unknown, resent, rejected } = record
   return {
     id,
     lane,
@@ -102,6 +104,7 @@ function statusOf(id: string, record: BatchRecord, failures: Record<string, numb
     skipped,
     unknown,
     pending: total - sent - failed - skipped - unknown,
+    resent,
     rejected,
     sealed: record.rows !== undefined,
     createdAt: new Date(record.createdAt),

@@ -1,15 +1,20 @@
 // The way out of Redis: one BullMQ worker a lane, each job an attempt, each outcome carried out.
 // A job that cannot be read fails with its reason; it never stops the worker.
 
-import { type Job, Worker } from 'bullmq'
+import { setMaxListeners } from 'node:events'
+import type { Job } from 'bullmq'
+import type { Clock } from '../clock.js'
 import type { RetryRule } from '../config.js'
 import type { Attempt, Delivery } from '../delivery/delivery.js'
 import { because, type Outcome } from '../delivery/outcome.js'
 import { messageOf } from '../errors.js'
-import type { Keys, Redis } from '../redis.js'
-import { factsOf, type JobResult } from './delivery-record.js'
+import { isPassing, type Keys, type Redis } from '../redis.js'
+import { factsOf, isUnknown, type JobResult } from './delivery-record.js'
+import { createJobData } from './job-data.js'
+import { PatientWorker } from './patient-worker.js'
 import { deliveryOf, type Payload } from './payload.js'
 import { backoffStrategy, final, type Settled, settle } from './settle.js'
+import { createWatch } from './watch.js'
 
 export interface ConsumerOptions {
   readonly redis: Redis
@@ -18,20 +23,23 @@ export interface ConsumerOptions {
   readonly concurrency: number
   readonly lockMs: number
   readonly retry: RetryRule
-  now(): number
-  random(): number
+  readonly clock: Clock
   /** Makes one attempt; `token` is the lock that it owns its job by. */
   attempt(delivery: Delivery, token: string): Promise<Attempt & { readonly outcome: Outcome }>
   /** A job of ours that cannot be read. */
   onUnreadable(lane: string, jobId: string, error: unknown): Promise<void>
   /** A job is finished: its verdict need not be remembered any more. */
   onFinished(id: string): void
+  /** Jobs waited and none was taken, so what takes them was built anew. */
+  onRebuilt(lane: string): void
   onError(error: Error): void
 }
 
 export interface Consumer {
   /** Resolves when it takes jobs. */
   ready(): Promise<void>
+  /** Whether jobs wait and it takes none, although it was rebuilt. */
+  readonly isStuck: boolean
   /** Stops taking jobs; resolves when none is being worked on. */
   stop(): Promise<void>
   /** Lets go of Redis; with `force`, jobs that are still active are left to stall. */
@@ -44,10 +52,76 @@ const finishedJobs = { removeOnComplete: { age: 3600, count: 5000 }, removeOnFai
 const FAULT_HOLD_MS = 10_000
 /** A job that stalls is judged by `claim`, so BullMQ itself must never fail it. */
 const MAX_STALLED = 1_000_000
+/** How long BullMQ waits before it tries again after a connection was lost. */
+const RECONNECT_MS = 1_000
+/** How long a move waits that Redis refused. */
+const MOVE_AGAIN_MS = 1_000
 
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { redis, keys, lane, concurrency, lockMs } = options
-  const worker = new Worker<unknown, JobResult>(lane, (job, token) => process(options, job, token ?? ''), {
+  const { redis, keys, lane, concurrency, clock, lockMs } = options
+  const keepData = createJobData(redis)
+  const stopping = new AbortController()
+  // Every job that cannot be moved listens.
+  setMaxListeners(0, stopping.signal)
+  const retired = new Set<Promise<void>>()
+  let active = 0
+  let worker = build()
+  const watch = createWatch({
+    clock,
+    patienceMs: lockMs,
+    isBusy: () => active >= concurrency,
+    hasWaiting: () => hasWaiting(redis, `${keys.bullPrefix}:${lane}`, clock.now()),
+    rebuild: () => {
+      retire(worker)
+      worker = build()
+      options.onRebuilt(lane)
+    },
+  })
+
+  function build(): PatientWorker {
+    const built = createWorker(options, async (job, token) => {
+      active += 1
+      watch.taken()
+      try {
+        const keep = (payload: Payload) => keepData(`${keys.bullPrefix}:${lane}:${job.id}`, payload)
+        return await process(options, job, token, { keep, stopping: stopping.signal })
+      } finally {
+        active -= 1
+      }
+    })
+    built.run().catch(options.onError)
+    return built
+  }
+
+  /** What it works on is finished by it; whether it can be closed is not waited for. */
+  function retire(old: PatientWorker): void {
+    const closing = old.close().finally(() => retired.delete(closing))
+    retired.add(closing)
+    old.wake()
+  }
+
+  return {
+    ready: async () => void (await worker.waitUntilReady()),
+    get isStuck() {
+      return watch.isStuck
+    },
+    stop: async () => {
+      watch.stop()
+      stopping.abort()
+      const stopped = worker.pause()
+      worker.wake()
+      await Promise.all([stopped, ...retired])
+    },
+    close: (force) => worker.close(force),
+  }
+}
+
+function createWorker(
+  options: ConsumerOptions,
+  work: (job: Job, token: string) => Promise<JobResult>,
+): PatientWorker {
+  const { redis, keys, lane, concurrency, lockMs, clock } = options
+  const worker = new PatientWorker(lane, (job, token) => work(job, token ?? ''), {
     connection: redis,
     prefix: keys.bullPrefix,
     concurrency,
@@ -55,31 +129,56 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     stalledInterval: lockMs,
     maxStalledCount: MAX_STALLED,
     drainDelay: 2,
+    runRetryDelay: RECONNECT_MS,
     settings: { backoffStrategy },
     ...finishedJobs,
+    clock,
   })
   worker.on('error', options.onError)
   const finished = (job: Job) => {
-    // While a caller may still add it again, its verdict has to stand.
-    const repeatable = (job.data as Partial<Payload>).k === 1
-    if (!repeatable && job.finishedOn !== undefined) options.onFinished(job.id ?? '')
+    // While a caller may still add it again, or a relay may still answer, its verdict has to stand.
+    const isOpen = (job.data as Partial<Payload> | null)?.k === 1 || isUnknown(job)
+    if (!isOpen && job.finishedOn !== undefined) options.onFinished(job.id ?? '')
   }
   worker.on('completed', finished)
   worker.on('failed', (job) => job && finished(job))
-  return {
-    ready: async () => void (await worker.waitUntilReady()),
-    stop: () => worker.pause(),
-    close: (force) => worker.close(force),
-  }
+  return worker
 }
 
-async function process(options: ConsumerOptions, job: Job, token: string): Promise<JobResult> {
+/** Whether a lane has a job that could be taken: one that waits, or one whose time has come. */
+async function hasWaiting(redis: Redis, queue: string, now: number): Promise<boolean> {
+  const [waiting, prioritized, due] = await Promise.all([
+    redis.llen(`${queue}:wait`),
+    redis.zcard(`${queue}:prioritized`),
+    // BullMQ keeps the time in milliseconds above twelve bits of its own.
+    redis.zcount(`${queue}:delayed`, 0, now * 0x1000),
+  ])
+  return waiting + prioritized + due > 0
+}
+
+async function process(
+  options: ConsumerOptions,
+  job: Job,
+  token: string,
+  { keep, stopping }: { keep(payload: Payload): Promise<void>; stopping: AbortSignal },
+): Promise<JobResult> {
+  const { clock, retry } = options
   const delivery = await read(options, job)
   const attempt = await options.attempt(delivery, token).catch((error: Error): Settled => {
     options.onError(error)
     return { delivery, outcome: ourFault(error) }
   })
-  return settle(job, token, attempt, { now: options.now(), chance: options.random(), retry: options.retry })
+  for (;;) {
+    try {
+      const context = { now: clock.now(), chance: clock.random(), retry, keep }
+      return await settle(job, token, attempt, context)
+    } catch (error) {
+      // What BullMQ made of it would be an attempt more, for want of memory in Redis.
+      if (!isPassing(error) || stopping.aborted) throw error
+      options.onError(error)
+      await clock.sleep(MOVE_AGAIN_MS, stopping)
+    }
+  }
 }
 
 /** What no step expected is no fault of the recipient's: it spends no attempt. */
@@ -89,7 +188,7 @@ function ourFault(error: Error): Outcome {
 
 async function read(options: ConsumerOptions, job: Job): Promise<Delivery> {
   try {
-    return deliveryOf(factsOf(job, options.lane), options.now())
+    return deliveryOf(factsOf(job, options.lane), options.clock.now())
   } catch (error) {
     await options.onUnreadable(options.lane, job.id ?? '', error)
     throw final(messageOf(error))

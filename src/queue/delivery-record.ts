@@ -1,7 +1,7 @@
 // What is known of one delivery: from its job while there is one, else from the ledger.
 
 import type { Job } from 'bullmq'
-import type { Standing } from '../store/ledger.js'
+import type { Standing, Verdict } from '../store/ledger.js'
 import { deliveryOf } from './payload.js'
 
 /** `settled`: it has ended, and how is only in the counts of its batch any more. */
@@ -46,8 +46,8 @@ export async function describeJob(
   now: number,
 ): Promise<DeliveryRecord> {
   const delivery = deliveryOf(factsOf(job, lane), now)
-  const reason = reasonOf(job)
   const state = await stateOf(job, standing)
+  const reason = reasonOf(job, state) ?? codeOf(standing)
   const waits = state === 'deferred' || state === 'held' || state === 'scheduled'
   return {
     id: delivery.id,
@@ -62,6 +62,13 @@ export async function describeJob(
       ? { nextAttemptAt: new Date((job.processedOn ?? job.timestamp) + job.delay) }
       : {}),
   }
+}
+
+/** The verdict on a delivery that its caller takes back. */
+export function cancellationOf(job: Job, lane: string): Verdict {
+  const { recipient, createdAt } = deliveryOf(factsOf(job, lane), job.timestamp)
+  const reason = { code: 'cancelled', message: 'it was cancelled' }
+  return { outcome: 'skipped', ...reason, recipient: recipient.address, enqueuedAt: createdAt }
 }
 
 /** Whether nothing will become of a job any more. */
@@ -82,16 +89,32 @@ export function factsOf(job: Job, lane: string) {
   }
 }
 
-function reasonOf(job: Job): string | undefined {
+/** Whether a job was finished as unknown; a relay may still answer. */
+export function isUnknown(job: Job): boolean {
+  return job.failedReason?.startsWith('unknown:') ?? false
+}
+
+function reasonOf(job: Job, state: DeliveryState): string | undefined {
+  const isAnswered = isUnknown(job) && (state === 'sent' || state === 'failed')
+  if (isAnswered) return 'the answer of the relay came after the delivery had been found unknown'
   const result = job.returnvalue as JobResult | null | undefined
   return result?.reply ?? (job.data as { w?: string }).w ?? (job.failedReason || undefined)
+}
+
+/** Between its verdict and the end of its job, the ledger alone knows why. */
+function codeOf(standing: Standing): string | undefined {
+  const code = standing.kind === 'settled' ? standing.verdict.split(' ')[1] : undefined
+  return code === '-' ? undefined : code?.replaceAll('_', ' ')
 }
 
 async function stateOf(job: Job, standing: Standing): Promise<DeliveryState> {
   const state = await job.getState()
   // A finished job knows how it ended for longer than the ledger remembers the verdict.
   if (state === 'completed') return (job.returnvalue as JobResult | null)?.outcome ?? 'sent'
-  if (state === 'failed') return job.failedReason.startsWith('unknown') ? 'unknown' : 'failed'
+  // What was unknown when its job was finished may have been answered since.
+  const isOpen = state === 'failed' && isUnknown(job)
+  if (state === 'failed' && !isOpen) return 'failed'
+  if (isOpen && standing.kind !== 'settled') return 'unknown'
   if (standing.kind === 'settled') return settledState(standing.verdict)
   if (state === 'active') return 'active'
   if (state !== 'delayed') return 'waiting'

@@ -6,6 +6,7 @@ import type { ContentBundle } from '../content/content.js'
 import { FluxMailError, guarded, messageOf } from '../errors.js'
 import type { BatchStore, Chunk } from '../store/batches.js'
 import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
+import type { Room } from '../store/room.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
 import { payloadOf, rowId } from './payload.js'
 import { type ParsedRow, parseRow } from './row.js'
@@ -26,6 +27,7 @@ export interface BatchContext {
   readonly batches: BatchStore
   readonly contents: ContentStore
   readonly lanes: LaneQueues
+  readonly room: Room
   now(): number
 }
 
@@ -74,6 +76,7 @@ async function openBatch(
     JSON.stringify([contentHash, lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]),
   )
   const waitSeconds = Math.max(0, Math.ceil(((sendAt?.getTime() ?? 0) - context.now()) / 1000))
+  await context.room.check()
   await context.contents.put(bundle, 1, contentTtlSeconds + waitSeconds)
   const answer = await context.batches.open(id, { fingerprint, lane, contentHash, createdAt: context.now() })
   if (answer === 'other') throw conflict(id, 'it has another content or other options')
@@ -130,7 +133,8 @@ async function acknowledgeChunk(intake: Intake, rows: readonly unknown[], first:
   const { context, id, lane } = intake
   const parsed: (ParsedRow | undefined)[] = []
   for (const [index, row] of rows.entries()) parsed.push(await readRow(intake, row, first + index))
-  const jobs = parsed.flatMap((row, index) => (row ? [jobOf(intake, row, first + index)] : []))
+  const delayMs = Math.max(0, (intake.options.sendAt?.getTime() ?? 0) - context.now())
+  const jobs = parsed.flatMap((row, index) => (row ? [jobOf(intake, row, first + index, delayMs)] : []))
   const chunk: Chunk = {
     batchId: id,
     lane,
@@ -142,8 +146,10 @@ async function acknowledgeChunk(intake: Intake, rows: readonly unknown[], first:
   const answer = await context.batches.announce(chunk)
   if (answer === 'other') throw conflict(id, `rows ${first} to ${first + rows.length - 1} are not the same`)
   if (answer === 'done') return
-  await context.lanes.add(lane, jobs)
-  await context.batches.acknowledge(chunk)
+  await context.room.check()
+  const last = jobs.at(-1)
+  const witness = last && context.lanes.keyOf(lane, last.id)
+  await context.lanes.add(lane, jobs, context.batches.commit(chunk, witness))
 }
 
 async function readRow({ options }: Intake, row: unknown, ordinal: number): Promise<ParsedRow | undefined> {
@@ -171,10 +177,15 @@ async function report(
   }
 }
 
-function jobOf({ context, id, contentHash, options }: Intake, row: ParsedRow, ordinal: number): NewJob {
+function jobOf(
+  { id, contentHash, options }: Intake,
+  row: ParsedRow,
+  ordinal: number,
+  delayMs: number,
+): NewJob {
   return {
     id: rowId(id, ordinal),
-    delayMs: Math.max(0, (options.sendAt?.getTime() ?? 0) - context.now()),
+    delayMs,
     payload: payloadOf({
       contentHash,
       recipient: row.recipient,

@@ -1,28 +1,41 @@
 // The way in for one email: its content once, one job a recipient, and a receipt.
-// With an idempotency key, script and deterministic ids make a repeat of any step safe.
+// Jobs, receipt and count are one transaction: a caller that dies leaves either all of them or none.
 
 import { createHash, randomBytes } from 'node:crypto'
-import type { Content, ContentBundle } from '../content/content.js'
+import type { ContentBundle } from '../content/content.js'
 import { bundleEmail } from '../content/email-content.js'
-import { bundleRaw, fingerprintOfRaw } from '../content/raw-content.js'
+import { bundleRaw } from '../content/raw-content.js'
 import { FluxMailError } from '../errors.js'
 import type { Email } from '../message/email.js'
 import { RawMessage } from '../message/raw-message.js'
 import { requireSendable } from '../message/sendable.js'
 import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
-import { type ReceiptStore, receiptTtlSeconds, unkeyedReceiptTtlSeconds } from '../store/receipts.js'
+import {
+  type ReceiptStore,
+  type Reservation,
+  type Standing,
+  type StoredReceipt,
+  unkeyedReceiptTtlSeconds,
+} from '../store/receipts.js'
+import type { Room } from '../store/room.js'
+import { fingerprintOf } from './fingerprint.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
 import { payloadOf, rowId } from './payload.js'
 
 const defaultLane = 'transactional'
+
+/** A content without its jobs, as a caller that died leaves it, is gone after an hour. */
+const STAGED_TTL_SECONDS = 3600
 
 export interface EnqueueOptions {
   /** Default `transactional`. */
   lane?: string | undefined
   /** The route of relays; the worker's `default` unless given. */
   route?: string | undefined
-  /** The same key with the same email is enqueued once in a day; with another email it is `idempotency_conflict`. */
+  /** The same key with the same email is enqueued once; with another email it is `idempotency_conflict`. */
   idempotencyKey?: string | undefined
+  /** How long the key is remembered; default that of the MailQueue, a day. */
+  idempotencyTtlSeconds?: number | undefined
   /** Not before this instant. */
   sendAt?: Date | undefined
   /** Not after this instant: a delivery that is still pending then fails as `expired`. */
@@ -41,18 +54,23 @@ export interface EnqueueContext {
   readonly contents: ContentStore
   readonly receipts: ReceiptStore
   readonly lanes: LaneQueues
+  readonly room: Room
+  /** How long an idempotency key is remembered unless the call says otherwise. */
+  readonly idempotencyTtlSeconds: number
   now(): number
 }
 
-/** What stands under an idempotency key. */
-interface StandingReceipt {
-  readonly fingerprint: string
-  readonly contentHash: string
-  readonly messageId: string
-  readonly deliveries: Receipt['deliveries']
-  readonly stored: boolean
+interface Intake {
+  readonly context: EnqueueContext
+  readonly email: Email | RawMessage
+  readonly bundle: ContentBundle
+  readonly options: EnqueueOptions
+  /** What the receipt is stored under. */
+  readonly digest: string
+  readonly ttlSeconds: number
 }
 
+/** Enqueues one email, or finds the receipt of the same one under its key. */
 export async function enqueueEmail(
   context: EnqueueContext,
   email: Email | RawMessage,
@@ -63,84 +81,81 @@ export async function enqueueEmail(
       ? bundleRaw(email)
       : bundleEmail(requireSendable(email.parts, 'outlook_no_async'))
   const emailId = `e${randomBytes(12).toString('base64url')}`
-  const fresh: StandingReceipt = {
-    fingerprint: fingerprintOf(bundle, email, options),
-    contentHash: bundle.hash,
-    messageId: email.messageId,
+  const { idempotencyKey, idempotencyTtlSeconds = context.idempotencyTtlSeconds } = options
+  const isKeyed = idempotencyKey !== undefined
+  const fresh: Reservation = {
+    // It takes a look at every byte, and without a key nobody compares.
+    fingerprint: isKeyed ? fingerprintOf(bundle, email, fixedOptions(options)) : '',
     deliveries: email.recipients.map(({ address }, index) => ({
       id: rowId(emailId, index),
       recipient: address,
     })),
-    stored: false,
   }
-  const standing = await claimReceipt(context, bundle, fresh, emailId, options)
-  if (standing.fingerprint !== fresh.fingerprint) throw conflict()
-  if (!standing.stored) await addJobs(context, email, standing, options)
+  const intake: Intake = {
+    context,
+    email,
+    bundle,
+    options,
+    digest: sha256(idempotencyKey ?? emailId),
+    ttlSeconds: isKeyed ? idempotencyTtlSeconds : unkeyedReceiptTtlSeconds,
+  }
+  const stored = isKeyed ? await enqueueOnce(intake, fresh) : await store(intake, fresh)
   // The ids are random: only a repeated command of this very call finds its own.
-  const repeated = standing.deliveries[0]?.id !== fresh.deliveries[0]?.id
-  return { messageId: standing.messageId, deliveries: standing.deliveries, repeated }
+  const repeated = stored.deliveries[0]?.id !== fresh.deliveries[0]?.id
+  return { messageId: stored.messageId, deliveries: stored.deliveries, repeated }
 }
 
-/** The receipt that now stands under the key: the fresh one, or that of an earlier call. */
-async function claimReceipt(
-  { contents, receipts, now }: EnqueueContext,
-  bundle: ContentBundle,
-  fresh: StandingReceipt,
-  emailId: string,
-  { idempotencyKey, lane = defaultLane, sendAt }: EnqueueOptions,
-): Promise<StandingReceipt> {
-  const waitSeconds = Math.max(0, Math.ceil(((sendAt?.getTime() ?? 0) - now()) / 1000))
-  const standing = await contents.putOnce(bundle, fresh.deliveries.length, contentTtlSeconds + waitSeconds, {
-    key: receipts.keyOf(digest(idempotencyKey ?? emailId)),
-    json: JSON.stringify(fresh),
-    ttlSeconds: idempotencyKey === undefined ? unkeyedReceiptTtlSeconds : receiptTtlSeconds,
+async function enqueueOnce(intake: Intake, fresh: Reservation): Promise<StoredReceipt> {
+  const { receipts } = intake.context
+  const standing: Standing = (await receipts.reserve(intake.digest, fresh, intake.ttlSeconds)) ?? fresh
+  if (standing.fingerprint !== fresh.fingerprint) throw conflict()
+  if (standing.messageId !== undefined) return standing
+  const own = await store(intake, standing)
+  // Another caller of the same key may have been first: what it stored is what is sent.
+  const stored = await receipts.read(intake.digest)
+  return stored?.messageId === undefined ? own : stored
+}
+
+/** Stores content, jobs and receipt; all but the content at once, and only if no other caller of the key has. */
+async function store(intake: Intake, reservation: Reservation): Promise<StoredReceipt> {
+  const { context, bundle, options, email, digest, ttlSeconds } = intake
+  const { lane = defaultLane, sendAt } = options
+  const { fingerprint, deliveries } = reservation
+  const receipt: StoredReceipt = { fingerprint, deliveries, messageId: email.messageId }
+  const delayMs = Math.max(0, (sendAt?.getTime() ?? 0) - context.now())
+  await context.room.check()
+  await context.contents.put(bundle, deliveries.length, STAGED_TTL_SECONDS)
+  const commit = context.receipts.commit({
+    digest,
+    receipt,
+    ttlSeconds,
     lane,
+    contentHash: bundle.hash,
+    contentTtlSeconds: contentTtlSeconds + Math.ceil(delayMs / 1000),
+    witness: context.lanes.keyOf(lane, deliveries.at(-1)?.id ?? ''),
   })
-  return standing === undefined ? fresh : (JSON.parse(standing) as StandingReceipt)
+  await context.lanes.add(lane, jobsOf(intake, reservation, delayMs), commit)
+  return receipt
 }
 
-async function addJobs(
-  { lanes, receipts, now }: EnqueueContext,
-  email: Email | RawMessage,
-  receipt: StandingReceipt,
-  { lane = defaultLane, route, sendAt, expiresAt, idempotencyKey }: EnqueueOptions,
-): Promise<void> {
-  const delayMs = Math.max(0, (sendAt?.getTime() ?? 0) - now())
-  const shared = { contentHash: receipt.contentHash, route, expiresAt: expiresAt?.getTime() }
+function jobsOf({ email, bundle, options }: Intake, reservation: Reservation, delayMs: number): NewJob[] {
+  const { route, expiresAt, idempotencyKey } = options
+  const shared = { contentHash: bundle.hash, route, expiresAt: expiresAt?.getTime() }
   const repeatable = idempotencyKey !== undefined
-  const jobs: NewJob[] = receipt.deliveries.map(({ id }, index) => {
+  return reservation.deliveries.map(({ id }, index) => {
     const recipient = email.recipients[index]
     if (recipient === undefined)
       throw new TypeError('a receipt has more deliveries than its email has recipients')
     return { id, delayMs, payload: payloadOf({ ...shared, recipient, repeatable }) }
   })
-  await lanes.add(lane, jobs)
-  if (idempotencyKey !== undefined) {
-    await receipts.replace(digest(idempotencyKey), JSON.stringify({ ...receipt, stored: true }))
-  }
 }
 
-/** What tells one email from another under the same key. */
-function fingerprintOf(bundle: ContentBundle, email: Email | RawMessage, options: EnqueueOptions): string {
-  const given = email instanceof RawMessage ? givenRaw(email, options) : givenPart(bundle.content)
-  const bcc = email.recipients.map(({ address }) => address)
-  const { lane = defaultLane, route = '', sendAt, expiresAt } = options
-  return digest(JSON.stringify([given, bcc, lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]))
+/** What a caller chose beside the email, and may not choose otherwise under the same key. */
+function fixedOptions({ lane = defaultLane, route = '', sendAt, expiresAt }: EnqueueOptions) {
+  return [lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]
 }
 
-/** What the caller gave, without the Message-ID and the Date that were made for it. */
-function givenPart(content: Content): object {
-  const { messageId: _messageId, date: _date, ...given } = { messageId: '', date: '', ...content }
-  return given
-}
-
-function givenRaw(raw: RawMessage, { idempotencyKey }: EnqueueOptions): object {
-  const { sender } = raw
-  // Nobody asks without a key, and it takes a look at every byte.
-  return idempotencyKey === undefined ? { sender } : { sender, said: fingerprintOfRaw(raw) }
-}
-
-function digest(text: string): string {
+function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 

@@ -1,10 +1,11 @@
 // The BullMQ queues of the lanes as a producer sees them: adding jobs, finding one, counting them.
 // It knows nothing of emails; what a job means stands in payload.ts.
 
-import { type BulkJobOptions, type Job, Queue } from 'bullmq'
+import { type BulkJobOptions, Job, Queue } from 'bullmq'
 import { FluxMailError } from '../errors.js'
-import type { Keys, Redis } from '../redis.js'
+import type { Keys, Redis, ScriptCall } from '../redis.js'
 import type { Payload } from './payload.js'
+import { unreadable } from './readable-job.js'
 
 export interface NewJob {
   readonly id: string
@@ -22,7 +23,10 @@ export interface LaneJobs {
 
 export interface LaneQueues {
   readonly lanes: readonly string[]
-  add(lane: string, jobs: readonly NewJob[]): Promise<void>
+  /** Adds all jobs and makes the call after them, in one transaction: all of it happens or nothing. */
+  add(lane: string, jobs: readonly NewJob[], commit?: ScriptCall): Promise<void>
+  /** The key that a job of this lane is under. */
+  keyOf(lane: string, id: string): string
   /** Finds a job in whichever lane has it. */
   find(id: string): Promise<{ lane: string; job: Job } | undefined>
   count(lane: string): Promise<LaneJobs>
@@ -60,14 +64,15 @@ export function createLaneQueues(redis: Redis, keys: Keys, lanes: readonly strin
 
   return {
     lanes,
-    async add(lane, jobs) {
-      await queueOf(lane).addBulk(
-        jobs.map((job) => ({ name: JOB_NAME, data: job.payload, opts: optionsOf(job) })),
-      )
-    },
+    add: (lane, jobs, commit) => addAtOnce(queueOf(lane), jobs, commit),
+    keyOf: (lane, id) => queueOf(lane).toKey(id),
     async find(id) {
       for (const lane of lanes) {
-        const job = await queueOf(lane).getJob(id)
+        const job = await queueOf(lane)
+          .getJob(id)
+          .catch((thrown: unknown) => {
+            throw unreadable(id, thrown)
+          })
         if (job) return { lane, job }
       }
       return undefined
@@ -85,6 +90,24 @@ export function createLaneQueues(redis: Redis, keys: Keys, lanes: readonly strin
       await Promise.all([...queues.values()].map((queue) => queue.close()))
     },
   }
+}
+
+/** What `addBulk` does is no transaction: a Redis that is killed or full in the middle of it keeps a part. */
+async function addAtOnce(queue: Queue, jobs: readonly NewJob[], commit?: ScriptCall): Promise<void> {
+  const client = await queue.backend.client
+  const transaction = client.multi()
+  for (const { id, payload, ...rest } of jobs) {
+    const job = new Job(queue, JOB_NAME, payload, optionsOf({ id, payload, ...rest }), id)
+    // It only queues the command; what becomes of it is in the answer to all of them.
+    queue.backend.addJobToTransaction(transaction, job.asJSON(), id).catch(() => undefined)
+  }
+  if (commit) transaction.runCommand(commit.name, [...commit.args])
+  const answers = (await transaction.exec()) ?? []
+  const failed = answers.find(([error]) => error !== null)?.[0]
+  if (!failed) return
+  // Redis forgot a script that this connection has sent; inside a transaction nobody sends it again.
+  if (/NOSCRIPT/.test(failed.message)) client.disconnect(true)
+  throw failed
 }
 
 function optionsOf(job: NewJob): BulkJobOptions {

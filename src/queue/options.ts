@@ -14,7 +14,18 @@ const shared = {
   sendAt: instant.optional(),
   expiresAt: instant.optional(),
 }
-const enqueueSchema = z.strictObject({ ...shared, idempotencyKey: z.string().min(1).max(512).optional() })
+/** Redis takes larger ones too; a century is meant by nobody. */
+export const ttlSeconds = z
+  .number()
+  .int()
+  .min(1)
+  .max(100 * 365 * 86_400)
+
+const enqueueSchema = z.strictObject({
+  ...shared,
+  idempotencyKey: z.string().min(1).max(512).optional(),
+  idempotencyTtlSeconds: ttlSeconds.optional(),
+})
 const batchSchema = z.strictObject({
   ...shared,
   batchId: name.optional(),

@@ -8,7 +8,7 @@ import type { Mailbox } from '../message/email-parts.js'
 import type { Entry } from '../store/ledger.js'
 
 const payloadSchema = z.strictObject({
-  /** Version of this shape. */
+  /** Version of this shape: see `schemas`. */
   v: z.literal(1),
   /** Content, by its SHA-256 in base64url. */
   c: z.string().length(43),
@@ -89,14 +89,31 @@ export function payloadOf(delivery: NewDelivery): Payload {
   }
 }
 
+/**
+ * The versions that are read: the one that is written and the one before, so that what waits outlives an upgrade.
+ * A field more, less or of another meaning is a new version. Workers are upgraded before what enqueues.
+ */
+const schemas = new Map<unknown, z.ZodType<Payload>>([[1, payloadSchema]])
+
 /** Checks what came out of Redis; throws `invalid_payload`, which fails that job alone. */
 export function parsePayload(data: unknown): Payload {
-  const parsed = payloadSchema.safeParse(data)
+  const version = typeof data === 'object' && data !== null && 'v' in data ? data.v : undefined
+  const schema = version === undefined ? payloadSchema : schemas.get(version)
+  if (schema === undefined) throw unknownVersion(version)
+  const parsed = schema.safeParse(data)
   if (parsed.success) return parsed.data
   const problem = parsed.error.issues[0]
   throw new FluxMailError(
     'invalid_payload',
     `the job is no delivery of ours: ${problem?.path.join('.')} ${problem?.message}`,
+  )
+}
+
+function unknownVersion(version: unknown): FluxMailError {
+  const known = [...schemas.keys()].join(' and ')
+  return new FluxMailError(
+    'invalid_payload',
+    `the job is no delivery of ours: its version is ${JSON.stringify(version)}, and this one reads ${known}`,
   )
 }
 

@@ -37,10 +37,12 @@ export interface SettleContext {
   readonly now: number
   readonly chance: number
   readonly retry: RetryRule
+  /** Keeps changed data with the job, also when the memory of Redis is full. */
+  keep(payload: Payload): Promise<void>
 }
 
 /** The part of an attempt that decides what becomes of its job. */
-export type Settled = Pick<Attempt, 'delivery' | 'relay'> & { readonly outcome: Outcome }
+export type Settled = Pick<Attempt, 'delivery' | 'relay' | 'late'> & { readonly outcome: Outcome }
 
 /** Carries an outcome out: returns what a finished job keeps, or throws what moves the job. */
 export async function settle(
@@ -50,6 +52,8 @@ export async function settle(
   context: SettleContext,
 ): Promise<JobResult> {
   const { outcome, relay } = attempt
+  // Whoever found it unknown has finished its job.
+  if (attempt.late) throw new WaitingError()
   switch (outcome.kind) {
     case 'sent':
       return resultOf(
@@ -94,13 +98,15 @@ async function hold(
   job: Job,
   token: string,
   outcome: Outcome & { kind: 'held' },
-  { now }: SettleContext,
+  { now, keep }: SettleContext,
 ): Promise<never> {
   const payload = job.data as Payload
   const { code, message } = outcome.reason
+  // Another worker has the job: nothing about it is ours to change.
+  if (code === 'superseded') throw new WaitingError()
   // The time that this attempt took was spent waiting as well, and so was every hold right before it.
   const since = payload.s ?? job.processedOn ?? now
-  await job.updateData({ ...payload, s: since, w: `${code} ${message}`.slice(0, MAX_REASON) })
+  await keep({ ...payload, s: since, w: `${code} ${message}`.slice(0, MAX_REASON) })
   if (outcome.holdMs > 0) {
     await job.moveToDelayed(now + outcome.holdMs, token)
     throw new DelayedError()
@@ -113,14 +119,15 @@ async function defer(
   job: Job,
   { delivery }: Settled,
   outcome: Outcome & { kind: 'deferred' },
-  { now, chance, retry }: SettleContext,
+  { now, chance, retry, keep }: SettleContext,
 ): Promise<never> {
   const { s: _heldSince, w: _heldFor, ...payload } = job.data as Payload
-  await job.updateData({
+  await keep({
     ...payload,
     f: delivery.firstAttemptAt ?? now,
     ...(delivery.heldMs > 0 ? { h: delivery.heldMs } : {}),
   })
   const { code, message } = outcome.reason
-  throw new Deferral(`${code} ${message}`, retryDelayMs(retry, delivery.attemptsMade + 1, chance))
+  const delayMs = retryDelayMs(retry, delivery.attemptsMade + 1, chance, outcome.retryAfterMs)
+  throw new Deferral(`${code} ${message}`, delayMs)
 }

@@ -13,6 +13,7 @@ const enhancedCode = /^[245]\.\d{1,3}\.\d{1,3} /
 export interface ConnectionHooks {
   readonly number: number
   readonly countReply: (code: number) => void
+  readonly onBody: (connection: SinkConnection) => void
   readonly onClosed: (connection: SinkConnection) => void
 }
 
@@ -48,7 +49,10 @@ export class SinkConnection extends SMTPConnection {
     if (anyOrders(recipients, 'cut')) {
       this.close()
       callback()
-    } else super.handler_DATA(command, callback)
+    } else {
+      if (recipients.length > 0) this.#hooks.onBody(this)
+      super.handler_DATA(command, callback)
+    }
   }
 
   // smtp-server shows domains in Unicode; what is recorded has to be what was on the wire.

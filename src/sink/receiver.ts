@@ -60,8 +60,16 @@ export class Receiver extends SMTPServer {
     }
     this.opened += 1
     const countReply = (code: number) => this.replies.set(code, (this.replies.get(code) ?? 0) + 1)
-    const onClosed = (closed: SinkConnection) => this.#open.delete(closed)
-    const hooks = { number: this.opened, countReply, onClosed }
+    const { witness } = this.#parts.options
+    const onClosed = (closed: SinkConnection) => {
+      this.#open.delete(closed)
+      witness?.({ kind: 'closed', connection: closed.number })
+    }
+    const onBody = ({ number, session, recipients }: SinkConnection) => {
+      const client = session.hostNameAppearsAs || ''
+      witness?.({ kind: 'begun', connection: number, client, to: [...recipients] })
+    }
+    const hooks = { number: this.opened, countReply, onBody, onClosed }
     const connection = new SinkConnection(this, socket, socketOptions ?? {}, hooks)
     this.#connectionOf.set(connection.session, connection)
     this.connections.add(connection)
@@ -140,10 +148,14 @@ export class Receiver extends SMTPServer {
     try {
       const { id } = await inbox.record({ connection: connection.number, from, to }, bytes)
       connection.accepted += 1
+      options.witness?.({ kind: 'whole', connection: connection.number, id })
       const delayMs = replyDelayMs(to, options.latencyMs ?? 0)
       if (delayMs > 0) await connection.pause(delayMs, clock)
       if (anyOrders(to, 'lost')) connection.close()
-      else callback(null, `2.0.0 Ok: queued as ${id}`)
+      else {
+        options.witness?.({ kind: 'answered', connection: connection.number, id })
+        callback(null, `2.0.0 Ok: queued as ${id}`)
+      }
     } catch (error) {
       logger?.error({ err: error }, 'the sink could not record a message')
       callback(reply(452, `4.3.1 The message could not be recorded: ${messageOf(error)}`))

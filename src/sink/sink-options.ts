@@ -10,6 +10,21 @@ export interface SinkLogger {
   error(fields: object, message: string): void
 }
 
+/** One moment of one message, as the sink saw it. `client` is what the client called itself in EHLO. */
+export type SinkEvent =
+  /** The sink is about to say 354. */
+  | {
+      readonly kind: 'begun'
+      readonly connection: number
+      readonly client: string
+      readonly to: readonly string[]
+    }
+  /** The final dot came; the message is recorded under `id` and not yet answered. */
+  | { readonly kind: 'whole'; readonly connection: number; readonly id: string }
+  /** The sink is about to say 250 to it. */
+  | { readonly kind: 'answered'; readonly connection: number; readonly id: string }
+  | { readonly kind: 'closed'; readonly connection: number }
+
 export interface SinkOptions {
   /** Where SMTP listens; default 127.0.0.1. */
   host?: string
@@ -33,6 +48,8 @@ export interface SinkOptions {
   latencyMs?: number
   /** Answers the MAIL FROM after that many messages with 421 and closes; default no limit. */
   maxMessagesPerConnection?: number
+  /** Hears of every message as it comes in, before the client hears of it. */
+  witness?: (event: SinkEvent) => void
   logger?: SinkLogger
 }
 

@@ -13,7 +13,7 @@ import { checkSinkOptions, loopback, type SinkOptions } from './sink-options.js'
 
 export type { RecordedMessage } from './inbox.js'
 export { orderHelp } from './orders.js'
-export type { SinkOptions } from './sink-options.js'
+export type { SinkEvent, SinkOptions } from './sink-options.js'
 
 /** A running sink. */
 export interface Sink extends AsyncDisposable {

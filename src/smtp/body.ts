@@ -1,4 +1,4 @@
-// The message on its way to the socket: it asks leave before its first byte and again before its last piece.
+// The message on its way to the socket: it asks leave right before its last piece, which the final dot follows.
 // From that moment the relay may have the whole message; before it a repeat is safe.
 
 import { Readable } from 'node:stream'
@@ -12,7 +12,7 @@ export interface BodyOptions<Answer extends string> {
   readonly bytes: Buffer
   /** What goes before them. */
   readonly head?: Buffer | undefined
-  /** Called once, when the relay waits for the body. */
+  /** Called once, when all but the last piece has been taken; of a body in one piece, before any of it. */
   readonly beforeBody: () => Promise<Answer | 'ok'>
   /** Called right before the piece that the final dot follows; false when it may not go out. */
   readonly openWindow: () => boolean
@@ -23,14 +23,14 @@ export class Body<Answer extends string> extends Readable {
   readonly #bytes: Buffer
   /** What still has to go before them. */
   #head: Buffer | undefined
-  #asked = false
+  #begun = false
   #offset = 0
-  /** Why no byte went out, if leave was refused. */
+  /** Why its last piece did not go out, if leave was refused. */
   refusal: Answer | undefined
 
-  /** Whether the relay was given leave to hear the body. */
+  /** Whether the relay waits for it, or has heard of it. */
   get begun(): boolean {
-    return this.#asked
+    return this.#begun
   }
 
   constructor(options: BodyOptions<Answer>) {
@@ -44,13 +44,31 @@ export class Body<Answer extends string> extends Readable {
   }
 
   override _read(): void {
-    if (this.#asked) {
-      this.#pushNext()
+    this.#begun = true
+    const head = this.#head
+    if (head !== undefined) {
+      this.#head = undefined
+      this.push(head)
       return
     }
-    this.#asked = true
+    const left = this.#bytes.length - this.#offset
+    if (left > this.#lastPieceBytes) this.push(this.#take(Math.min(ONE_PIECE_BYTES, left - TAIL_BYTES)))
+    else this.#askLeave()
+  }
+
+  get #lastPieceBytes(): number {
+    return this.#bytes.length <= ONE_PIECE_BYTES ? ONE_PIECE_BYTES : TAIL_BYTES
+  }
+
+  #take(size: number): Buffer {
+    const piece = this.#bytes.subarray(this.#offset, this.#offset + size)
+    this.#offset += size
+    return piece
+  }
+
+  #askLeave(): void {
     this.#options.beforeBody().then(
-      (answer) => (answer === 'ok' ? this.#pushNext() : this.#refuse(answer)),
+      (answer) => (answer === 'ok' ? this.#pushLast() : this.#refuse(answer)),
       (error: Error) => this.destroy(error),
     )
   }
@@ -60,25 +78,13 @@ export class Body<Answer extends string> extends Readable {
     this.destroy(new Error(`the attempt may not go on: ${answer}`))
   }
 
-  #pushNext(): void {
+  #pushLast(): void {
     if (this.destroyed) return
-    const head = this.#head
-    if (head !== undefined) {
-      this.#head = undefined
-      this.push(head)
-      return
-    }
-    const bytes = this.#bytes
-    const left = bytes.length - this.#offset
-    const last = left <= (bytes.length <= ONE_PIECE_BYTES ? ONE_PIECE_BYTES : TAIL_BYTES)
-    const size = last ? left : Math.min(ONE_PIECE_BYTES, left - TAIL_BYTES)
-    const piece = bytes.subarray(this.#offset, this.#offset + size)
-    this.#offset += size
-    if (last && !this.#options.openWindow()) {
+    if (!this.#options.openWindow()) {
       this.destroy()
       return
     }
-    this.push(piece)
-    if (last) this.push(null)
+    this.push(this.#take(this.#lastPieceBytes))
+    this.push(null)
   }
 }

@@ -2,6 +2,7 @@
 // relay but tells nobody. The only place that knows its inner names.
 
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import { systemClock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
 import type { Asked } from '../delivery/delivery.js'
 
@@ -11,11 +12,14 @@ interface Hidden {
   readonly upgrading: boolean
   readonly _responseQueue: readonly string[]
   readonly _remainder: string
+  _onTimeout(): void
   _sendCommand(command: string, logged?: string): void
   _upgradeConnection(done: (error?: Error) => void): void
   _processResponse(): void
 }
 
+/** Long enough for what waits at the socket to be read. */
+const READ_FIRST_MS = 10
 /** What a command asks for. What is none of them answers a challenge of the login. */
 const askedBy = new Map<string, Asked>([
   ['EHLO', 'hello'],
@@ -65,6 +69,16 @@ export class Connection extends SMTPConnection {
   setSocketTimeout(timeoutMs: number): void {
     const socket = this._socket
     if (socket) socket.setTimeout(timeoutMs)
+  }
+
+  /** A process that stood still finds its timers over before it has read the reply that came meanwhile. */
+  _onTimeout(): void {
+    const socket = this._socket
+    if (!socket) return
+    const { bytesRead } = socket
+    systemClock.after(READ_FIRST_MS, () => {
+      if (!this.destroyed && socket.bytesRead === bytesRead) hidden._onTimeout.call(this)
+    })
   }
 
   /** Says QUIT; waiting for its answer keeps no process alive. */

@@ -34,8 +34,19 @@ const REGAIN_MS = 1_000
 
 const closing: Given = { refusal: { kind: 'stopped', answer: 'closing' } }
 
-export function createPool(name: string, relay: RelayConfig, clock: Clock, events: PoolEvents): Pool {
-  return new RelayPool(name, relay, clock, events)
+export interface PoolOptions {
+  /** Whether one connection finds out if the relay is there and takes the login, before there are more. */
+  readonly oneFirst?: boolean
+}
+
+export function createPool(
+  name: string,
+  relay: RelayConfig,
+  clock: Clock,
+  events: PoolEvents,
+  options: PoolOptions = {},
+): Pool {
+  return new RelayPool(name, relay, clock, events, options)
 }
 
 class RelayPool implements Pool, Lender {
@@ -43,6 +54,7 @@ class RelayPool implements Pool, Lender {
   readonly #relay: RelayConfig
   readonly #clock: Clock
   readonly #events: PoolEvents
+  readonly #oneFirst: boolean
   readonly #wires = new Set<Wire>()
   readonly #signer: Signer | undefined
   readonly #idle: Idle
@@ -56,8 +68,15 @@ class RelayPool implements Pool, Lender {
   #failure: { readonly open: number; readonly noMoreUntil: number } | undefined
   #stopTimer: (() => void) | undefined
 
-  constructor(name: string, relay: RelayConfig, clock: Clock, events: PoolEvents) {
+  constructor(
+    name: string,
+    relay: RelayConfig,
+    clock: Clock,
+    events: PoolEvents,
+    { oneFirst = false }: PoolOptions,
+  ) {
     this.#name = name
+    this.#oneFirst = oneFirst
     this.#relay = relay
     this.#clock = clock
     this.#events = events
@@ -126,6 +145,7 @@ class RelayPool implements Pool, Lender {
   #mayOpen(): boolean {
     const wanted = this.#replacing.length + Math.max(0, this.#waiting.length - this.#idle.size)
     if (this.#closed || wanted <= this.#opening || this.open >= this.#relay.maxConnections) return false
+    if (this.#oneFirst && this.#wires.size === 0 && this.#opening > 0) return false
     if (this.#failure === undefined) return true
     // After a failure one at a time, and for a while no more than were open then: the relay may allow no more.
     const isPlaceFree = this.#wires.size === 0 || this.#wires.size < this.#failure.open

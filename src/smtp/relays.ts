@@ -1,12 +1,16 @@
-// The relays by name, and the routes that choose among them.
-// A route is tried in its order: a relay that can be reached goes before one that could not be a moment ago.
+// The relays by name, and the routes that choose among them when a message asks for a connection.
+// With circuits a relay whose circuit is open is passed over, and what each exchange says of its relay is reported.
 
 import type { Clock } from '../clock.js'
-import type { RelayConfig } from '../config.js'
+import type { RelayConfig, RouteConfig } from '../config.js'
 import type { Exchange } from '../delivery/delivery.js'
 import { linkSignals } from '../linked-signal.js'
+import type { Circuits } from '../store/circuits.js'
+import { blame } from './blame.js'
 import type { Lease } from './lease.js'
 import { createPool, type Pool, type PoolEvents } from './pool.js'
+import { createReturns, type Returns } from './returns.js'
+import { createRoute, type Route } from './route.js'
 
 export type { Lease } from './lease.js'
 
@@ -21,6 +25,15 @@ export type Acquired =
   | { readonly kind: 'refused'; readonly relay: string; readonly exchange: Exchange }
   | { readonly kind: 'missing'; readonly route: string }
 
+/** Every relay of the route is passed over: their circuits are open, or hold this sender. */
+export interface Shut {
+  readonly kind: 'shut'
+  readonly relay: string
+  readonly why: 'circuit' | 'sender'
+  /** When it is worth trying again; each message is told a time of its own. */
+  readonly waitMs: number
+}
+
 export interface Relays {
   /** Waits for a connection to a relay of the route, until `signal` is aborted. */
   acquire(route: string | undefined, signal: AbortSignal): Promise<Acquired>
@@ -32,52 +45,117 @@ export interface Relays {
   drop(): void
 }
 
+/** Relays whose circuits are shared with other workers. */
+export interface GuardedRelays extends Omit<Relays, 'acquire'> {
+  acquire(route: string | undefined, signal: AbortSignal, sender: string): Promise<Acquired | Shut>
+}
+
 export interface RelaysOptions {
   /** How long a relay that could not be reached is left alone where its route has no other; default 5000. */
   readonly restMs?: number
 }
 
-const DEFAULT_ROUTE = 'default'
-/** How long a relay that could not be reached is passed over where its route has another. */
-const PASS_OVER_MS = 30_000
-const REST_MS = 5_000
-
-export function createRelays(
-  configs: Readonly<Record<string, RelayConfig>>,
-  routes: Readonly<Record<string, readonly string[]>>,
-  clock: Clock,
-  events: RelayEvents,
-  { restMs = REST_MS }: RelaysOptions = {},
-): Relays {
-  return new RoutedRelays(configs, routes, clock, events, restMs)
+export interface GuardedRelaysOptions extends RelaysOptions {
+  readonly circuits: Gate
 }
 
-class RoutedRelays implements Relays {
+/** What the circuits are asked and told here. */
+export type Gate = Pick<Circuits, 'look' | 'probe' | 'report'>
+
+const noCircuits: Gate = {
+  look: () => ({ kind: 'free', waitMs: 0 }),
+  probe: async () => undefined,
+  report: () => undefined,
+}
+
+const DEFAULT_ROUTE = 'default'
+const REST_MS = 5_000
+/** How long a relay that could not be reached is passed over where its route has another. */
+const PASS_OVER_MS = 30_000
+/** The same for both where a circuit goes by what is found: it has to find enough of it in time. */
+const GUARDED_REST_MS = 2_000
+/** How long a message waits here while this worker can send nothing at all, and how often it looks. */
+const PATIENCE_MS = 15_000
+const LOOK_MS = 250
+
+type Configs = Readonly<Record<string, RelayConfig>>
+type Routes = Readonly<Record<string, RouteConfig>>
+
+export function createRelays(
+  configs: Configs,
+  routes: Routes,
+  clock: Clock,
+  events: RelayEvents,
+  options: GuardedRelaysOptions,
+): GuardedRelays
+export function createRelays(
+  configs: Configs,
+  routes: Routes,
+  clock: Clock,
+  events: RelayEvents,
+  options?: RelaysOptions,
+): Relays
+export function createRelays(
+  configs: Configs,
+  routes: Routes,
+  clock: Clock,
+  events: RelayEvents,
+  options: Partial<GuardedRelaysOptions> = {},
+): Relays & GuardedRelays {
+  return new RoutedRelays(configs, routes, clock, events, options)
+}
+
+class RoutedRelays implements Relays, GuardedRelays {
   readonly #pools = new Map<string, Pool>()
-  readonly #routes: ReadonlyMap<string, readonly string[]>
+  readonly #routes: ReadonlyMap<string, Route>
   readonly #clock: Clock
+  readonly #gate: Gate
   readonly #restMs: number
+  readonly #passOverMs: number
+  readonly #returns: Returns
   readonly #failedAt = new Map<string, number>()
+  /** Relays that one message finds out about, whether they are back; the others go on with the next relay. */
+  readonly #asked = new Set<string>()
+  /** Connects that failed and were reported: all who waited for the connection hear of the same exchange. */
+  readonly #reported = new WeakSet<Exchange>()
   readonly #closing = new AbortController()
 
   constructor(
-    configs: Readonly<Record<string, RelayConfig>>,
-    routes: Readonly<Record<string, readonly string[]>>,
+    configs: Configs,
+    routes: Routes,
     clock: Clock,
     events: RelayEvents,
-    restMs: number,
+    { circuits, restMs }: Partial<GuardedRelaysOptions>,
   ) {
     this.#clock = clock
-    this.#restMs = restMs
+    this.#gate = circuits ?? noCircuits
+    this.#restMs = restMs ?? (circuits ? GUARDED_REST_MS : REST_MS)
+    this.#passOverMs = circuits ? this.#restMs : PASS_OVER_MS
+    this.#returns = createReturns(clock)
+    const pooled = { oneFirst: circuits !== undefined }
     for (const [name, config] of Object.entries(configs))
-      this.#pools.set(name, createPool(name, config, clock, this.#eventsOf(name, events)))
-    this.#routes = new Map([[DEFAULT_ROUTE, Object.keys(configs)], ...Object.entries(routes)])
+      this.#pools.set(name, createPool(name, config, clock, this.#eventsOf(name, events), pooled))
+    const named = Object.entries(routes).map(([name, route]) => [name, createRoute(route)] as const)
+    this.#routes = new Map([[DEFAULT_ROUTE, createRoute(Object.keys(configs))], ...named])
   }
 
-  async acquire(route = DEFAULT_ROUTE, signal: AbortSignal): Promise<Acquired> {
-    const names = this.#routes.get(route)
-    if (names === undefined) return { kind: 'missing', route }
-    return (await this.#acquireFirst(names, signal)) ?? this.#acquireAfterRest(names, signal)
+  // Without circuits nothing is ever shut.
+  acquire(name: string | undefined, signal: AbortSignal): Promise<Acquired>
+  acquire(name: string | undefined, signal: AbortSignal, sender: string): Promise<Acquired | Shut>
+  async acquire(name = DEFAULT_ROUTE, signal: AbortSignal, sender?: string): Promise<Acquired | Shut> {
+    const route = this.#routes.get(name)
+    if (route === undefined) return { kind: 'missing', route: name }
+    const startedAt = this.#clock.monotonicMs()
+    for (;;) {
+      const acquired =
+        (await this.#acquireFirst(route, signal, sender)) ??
+        (await this.#acquireAfterRest(route, signal, sender))
+      if (acquired) return acquired
+      const isPatient = this.#clock.monotonicMs() - startedAt < PATIENCE_MS
+      // While anything else could go, who cannot go makes room for it.
+      if (!isPatient || !this.#isEveryRelayShut()) return this.#shut(route, sender)
+      if (!(await this.#sleep(LOOK_MS, signal))) return this.#stopped(route)
+    }
   }
 
   open(): ReadonlyMap<string, number> {
@@ -105,39 +183,110 @@ class RoutedRelays implements Relays {
     }
   }
 
-  /** From the first relay that is there; undefined when each of them was found away a moment ago. */
-  async #acquireFirst(names: readonly string[], signal: AbortSignal): Promise<Acquired | undefined> {
+  /** From the first relay that is there; undefined when each of them is shut or was found away a moment ago. */
+  async #acquireFirst(route: Route, signal: AbortSignal, sender?: string): Promise<Acquired | undefined> {
     const tried = new Set<string>()
-    let acquired: Acquired | undefined
-    while (acquired === undefined || isAway(acquired)) {
-      const name = names.find((each) => !tried.has(each) && this.#sinceFailureMs(each) >= PASS_OVER_MS)
-      if (name === undefined) break
+    let refused: Acquired | undefined
+    for (;;) {
+      const usable = route.relays.filter((each) => !tried.has(each) && this.#isUsable(each, route, sender))
+      const name = route.choose(usable)
+      if (name === undefined) return refused
       tried.add(name)
-      // One message finds out whether it is back; until then the others go on with the next relay.
-      if (names.length > 1 && this.#failedAt.has(name)) this.#failedAt.set(name, this.#clock.monotonicMs())
-      acquired = await this.#acquireFrom(name, signal)
+      const acquired = await this.#acquireFrom(name, signal, sender)
+      if (acquired && !isAway(acquired)) return acquired
+      refused = acquired ?? refused
     }
-    return acquired
   }
 
-  /** From the relay that was found away the longest ago. */
-  async #acquireAfterRest(names: readonly string[], signal: AbortSignal): Promise<Acquired> {
-    const [name = ''] = names.toSorted((a, b) => this.#sinceFailureMs(b) - this.#sinceFailureMs(a))
-    const waitMs = this.#restMs - this.#sinceFailureMs(name)
-    if (waitMs > 0) {
-      using linked = linkSignals(signal, this.#closing.signal)
-      await this.#clock.sleep(waitMs, linked.signal)
-    }
-    return this.#acquireFrom(name, signal)
+  #isUsable(name: string, { relays }: Route, sender?: string): boolean {
+    const { kind } = this.#gate.look(name, sender)
+    if (kind !== 'free') return kind === 'due'
+    return this.#sinceFailureMs(name) >= this.#passOverMs && !(relays.length > 1 && this.#asked.has(name))
   }
 
-  async #acquireFrom(name: string, signal: AbortSignal): Promise<Acquired> {
+  /** From the relay that was found away the longest ago; undefined when all are shut. */
+  async #acquireAfterRest(
+    { relays }: Route,
+    signal: AbortSignal,
+    sender?: string,
+  ): Promise<Acquired | undefined> {
+    const resting = relays.filter((each) => this.#gate.look(each, sender).kind !== 'shut')
+    const [name] = resting.toSorted((a, b) => this.#sinceFailureMs(b) - this.#sinceFailureMs(a))
+    if (name === undefined) return undefined
+    await this.#sleep(this.#restMs - this.#sinceFailureMs(name), signal)
+    return this.#acquireFrom(name, signal, sender)
+  }
+
+  /** Undefined when its circuit is not to be passed after all. */
+  async #acquireFrom(name: string, signal: AbortSignal, sender?: string): Promise<Acquired | undefined> {
+    const { kind } = this.#gate.look(name, sender)
+    const probe = kind === 'due' ? await this.#gate.probe(name, sender) : undefined
+    if (kind === 'shut' || (kind === 'due' && probe === undefined)) return undefined
+    if (this.#failedAt.has(name)) this.#asked.add(name)
+    const acquired = await this.#poolOf(name).acquire(signal)
+    this.#asked.delete(name)
+    if ('lease' in acquired) return { kind: 'lease', lease: this.#watched(acquired.lease, probe) }
+    this.#report(name, acquired.refusal, probe)
+    return { kind: 'refused', relay: name, exchange: acquired.refusal }
+  }
+
+  #poolOf(name: string): Pool {
     const pool = this.#pools.get(name)
     if (pool === undefined) throw new TypeError(`there is no relay ${name}`)
-    const acquired = await pool.acquire(signal)
-    return 'lease' in acquired
-      ? { kind: 'lease', ...acquired }
-      : { kind: 'refused', relay: name, exchange: acquired.refusal }
+    return pool
+  }
+
+  /** A lease whose exchange is reported. */
+  #watched(lease: Lease, probe: string | undefined): Lease {
+    const { relay } = lease
+    return {
+      relay,
+      transmit: async (transmission, options) => {
+        const exchange = await lease.transmit(transmission, options)
+        this.#report(relay, exchange, probe, transmission.from)
+        return exchange
+      },
+      release: () => {
+        lease.release()
+        if (probe !== undefined) this.#gate.report(relay, { verdict: 'none', probe })
+      },
+    }
+  }
+
+  #report(relay: string, exchange: Exchange, probe: string | undefined, sender?: string): void {
+    if (probe === undefined && this.#reported.has(exchange)) return
+    this.#reported.add(exchange)
+    this.#gate.report(relay, {
+      ...blame(exchange, probe !== undefined),
+      ...(sender === undefined ? {} : { sender }),
+      ...(probe === undefined ? {} : { probe }),
+    })
+  }
+
+  #isEveryRelayShut(): boolean {
+    return [...this.#pools.keys()].every((name) => this.#gate.look(name).kind === 'shut')
+  }
+
+  /** Until the first of them may be tried, and then in turn. */
+  #shut({ relays }: Route, sender?: string): Shut {
+    const looks = relays.map((relay) => ({ relay, ...this.#gate.look(relay, sender) }))
+    const [first] = looks.toSorted((a, b) => a.waitMs - b.waitMs)
+    if (first === undefined) throw new TypeError('a route has at least one relay')
+    const { relay, waitMs } = first
+    const why = first.kind === 'shut' ? first.why : 'circuit'
+    const key = why === 'sender' ? `${relay} ${sender}` : relay
+    return { kind: 'shut', relay, why, waitMs: this.#returns.after(key, waitMs) }
+  }
+
+  #stopped({ relays: [relay = ''] }: Route): Acquired {
+    return { kind: 'refused', relay, exchange: { kind: 'stopped', answer: 'closing' } }
+  }
+
+  /** False when nobody waits any longer. */
+  async #sleep(ms: number, signal: AbortSignal): Promise<boolean> {
+    using linked = linkSignals(signal, this.#closing.signal)
+    if (ms > 0) await this.#clock.sleep(ms, linked.signal)
+    return !linked.signal.aborted
   }
 
   #sinceFailureMs(name: string): number {

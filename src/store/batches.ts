@@ -1,7 +1,7 @@
 // What Redis keeps of a batch: what it is, the digest of each chunk of rows, its exact counts, its failures.
-// A chunk is announced and counted before its jobs are added, and marked as done after, so that a repeat is safe.
+// A chunk is announced first, so that its rows are fixed, and counted in the same transaction that adds its jobs.
 
-import { defineScript, type Keys, type Redis } from '../redis.js'
+import { defineScript, type Keys, type Redis, type ScriptCall } from '../redis.js'
 
 // KEYS batch. ARGV fingerprint, field, value, …  Creates the batch, or says whether it is the same one.
 const OPEN = `
@@ -11,20 +11,28 @@ redis.call('HSET', KEYS[1], 'fingerprint', ARGV[1], unpack(ARGV, 2))
 return 'new'
 `
 
-// KEYS batch, chunks, lane counts. ARGV chunk number, digest, accepted, rejected. Answers new, pending, done or other.
-// A chunk is counted here, once, so that none of its deliveries can be settled before it is counted.
+// KEYS batch, chunks. ARGV chunk number, digest. Answers pending, done or other.
 const ANNOUNCE = `
 local standing = redis.call('HGET', KEYS[2], ARGV[1])
 if not standing then
   if redis.call('HGET', KEYS[1], 'rows') then return 'other' end
   redis.call('HSET', KEYS[2], ARGV[1], 'p' .. ARGV[2])
-  redis.call('HINCRBY', KEYS[1], 'total', ARGV[3])
-  redis.call('HINCRBY', KEYS[1], 'rejected', ARGV[4])
-  redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[3])
-  return 'new'
+  return 'pending'
 end
 if string.sub(standing, 2) ~= ARGV[2] then return 'other' end
 return string.sub(standing, 1, 1) == 'd' and 'done' or 'pending'
+`
+
+// KEYS batch, chunks, lane counts, a key that is there when the jobs are. ARGV chunk number, digest, accepted, rejected.
+// It runs in one transaction with the jobs and after them. Redis takes nothing back: without them it must count nothing.
+const COMMIT = `
+if redis.call('EXISTS', KEYS[4]) == 0 then return redis.error_reply('MISSING the jobs of the chunk') end
+if redis.call('HGET', KEYS[2], ARGV[1]) ~= 'p' .. ARGV[2] then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], 'd' .. ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'total', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'rejected', ARGV[4])
+redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[3])
+return 1
 `
 
 // KEYS batch. ARGV rows, now. Says whether the batch now holds just these rows.
@@ -47,6 +55,7 @@ export interface BatchRecord {
   readonly failed: number
   readonly skipped: number
   readonly unknown: number
+  readonly resent: number
 }
 
 export interface NewBatch {
@@ -59,9 +68,10 @@ export interface NewBatch {
 
 export interface BatchStore {
   open(id: string, batch: NewBatch): Promise<'new' | 'same' | 'other'>
-  announce(chunk: Chunk): Promise<'new' | 'pending' | 'done' | 'other'>
-  /** Says that all jobs of a chunk are there. */
-  acknowledge(chunk: Chunk): Promise<void>
+  /** Fixes the rows of a chunk; `pending` until it is counted. */
+  announce(chunk: Chunk): Promise<'pending' | 'done' | 'other'>
+  /** What counts a chunk, once, in the transaction that adds its jobs; `witness` is the key of the last of them. */
+  commit(chunk: Chunk, witness?: string): ScriptCall
   /** False when the batch was sealed before with another number of rows. */
   seal(id: string, rows: number, now: number): Promise<boolean>
   read(id: string): Promise<BatchRecord | undefined>
@@ -81,9 +91,12 @@ export interface Chunk {
   readonly rejected: number
 }
 
+const COMMIT_NAME = 'fluxmailCommitChunk'
+
 export function createBatchStore(redis: Redis, keys: Keys): BatchStore {
   const open = defineScript(redis, 'fluxmailOpenBatch', 1, OPEN)
-  const announce = defineScript(redis, 'fluxmailAnnounceChunk', 3, ANNOUNCE)
+  const announce = defineScript(redis, 'fluxmailAnnounceChunk', 2, ANNOUNCE)
+  defineScript(redis, COMMIT_NAME, 4, COMMIT)
   const seal = defineScript(redis, 'fluxmailSealBatch', 1, SEAL)
   return {
     async open(id, batch) {
@@ -91,13 +104,13 @@ export function createBatchStore(redis: Redis, keys: Keys): BatchStore {
       const answer = await open([keys.batch(id)], [fingerprint, ...Object.entries(fields).flat()])
       return answer as 'new' | 'same' | 'other'
     },
-    async announce({ batchId, lane, number, digest, accepted, rejected }) {
-      const named = [keys.batch(batchId), keys.batchChunks(batchId), keys.laneCounts(lane)]
-      const answer = await announce(named, [number, digest, accepted, rejected])
-      return answer as 'new' | 'pending' | 'done' | 'other'
+    async announce({ batchId, number, digest }) {
+      const answer = await announce([keys.batch(batchId), keys.batchChunks(batchId)], [number, digest])
+      return answer as 'pending' | 'done' | 'other'
     },
-    async acknowledge({ batchId, number, digest }) {
-      await redis.hset(keys.batchChunks(batchId), String(number), `d${digest}`)
+    commit({ batchId, lane, number, digest, accepted, rejected }, witness = keys.batch(batchId)) {
+      const named = [keys.batch(batchId), keys.batchChunks(batchId), keys.laneCounts(lane), witness]
+      return { name: COMMIT_NAME, args: [...named, number, digest, accepted, rejected] }
     },
     seal: async (id, rows, now) => (await seal([keys.batch(id)], [rows, now])) === 1,
     read: async (id) => parseRecord(await redis.hgetall(keys.batch(id))),
@@ -124,5 +137,6 @@ function parseRecord(fields: Record<string, string>): BatchRecord | undefined {
     failed: count('failed'),
     skipped: count('skipped'),
     unknown: count('unknown'),
+    resent: count('resent'),
   }
 }

@@ -8,7 +8,7 @@ import { defineScript, type Keys, type Redis } from '../redis.js'
 export const contentTtlSeconds = 30 * 24 * 3600
 
 // A longer life, such as that of an email scheduled for next year, stays. (EXPIRE has NX and GT from Redis 7 on only.)
-const liveOnLua = `
+export const liveOnLua = `
 local function live_on(key, ttl)
   if redis.call('TTL', key) < tonumber(ttl) then redis.call('EXPIRE', key, ttl) end
 end
@@ -23,30 +23,20 @@ return 1
 `
 
 // Adds references, and the content itself when it is new. Files must be there already.
-// With a receipt, all of it happens only if none stands under that key, so that a repeated call changes nothing.
-// KEYS content, receipt, lane counts.
-// ARGV json, references, ttl, file key prefix, receipt (or ''), receipt ttl, deliveries accepted, file hashes…
+// KEYS content. ARGV json, references, ttl, file key prefix, file hashes…
 const PUT = `
 ${liveOnLua}
-if ARGV[5] ~= '' then
-  local receipt = redis.call('GET', KEYS[2])
-  if receipt then return receipt end
-end
-for i = 8, #ARGV do
+for i = 5, #ARGV do
   if redis.call('EXISTS', ARGV[4] .. ARGV[i]) == 0 then return redis.error_reply('MISSING ' .. ARGV[i]) end
 end
 if redis.call('HSETNX', KEYS[1], 'json', ARGV[1]) == 1 then
-  for i = 8, #ARGV do redis.call('HINCRBY', ARGV[4] .. ARGV[i], 'refs', 1) end
-  redis.call('HSET', KEYS[1], 'files', table.concat(ARGV, ' ', 8))
+  for i = 5, #ARGV do redis.call('HINCRBY', ARGV[4] .. ARGV[i], 'refs', 1) end
+  redis.call('HSET', KEYS[1], 'files', table.concat(ARGV, ' ', 5))
 end
 redis.call('HINCRBY', KEYS[1], 'refs', ARGV[2])
 live_on(KEYS[1], ARGV[3])
-for i = 8, #ARGV do live_on(ARGV[4] .. ARGV[i], ARGV[3]) end
-if ARGV[5] ~= '' then
-  redis.call('SET', KEYS[2], ARGV[5], 'EX', ARGV[6])
-  redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[7])
-end
-return false
+for i = 5, #ARGV do live_on(ARGV[4] .. ARGV[i], ARGV[3]) end
+return 1
 `
 
 /** Lua that drops one reference of the content under `contentKey`; it stands inside the script that settles. */
@@ -63,31 +53,16 @@ local function release_content(contentKey, filePrefix)
 end
 `
 
-export interface ReceiptClaim {
-  readonly key: string
-  readonly json: string
-  readonly ttlSeconds: number
-  /** The deliveries of the receipt are counted as accepted in this lane. */
-  readonly lane: string
-}
-
 export interface ContentStore {
   /** Stores a content that `references` more holders need for `lifetimeSeconds`. */
   put(bundle: ContentBundle, references: number, lifetimeSeconds: number): Promise<void>
-  /** The same, and a receipt with it; if one stands under that key, nothing changes and that one comes back. */
-  putOnce(
-    bundle: ContentBundle,
-    references: number,
-    lifetimeSeconds: number,
-    claim: ReceiptClaim,
-  ): Promise<string | undefined>
   /** The JSON of a content, its time to live renewed; undefined when it is gone. */
   get(hash: string): Promise<string | undefined>
   file(hash: string): Promise<Buffer | undefined>
 }
 
 export function createContentStore(redis: Redis, keys: Keys): ContentStore {
-  const put = defineScript(redis, 'fluxmailPutContent', 3, PUT)
+  const put = defineScript(redis, 'fluxmailPutContent', 1, PUT)
   const touch = defineScript(redis, 'fluxmailTouchContent', 1, TOUCH)
   const filePrefix = keys.file('')
 
@@ -104,19 +79,8 @@ export function createContentStore(redis: Redis, keys: Keys): ContentStore {
 
   return {
     async put(bundle, references, lifetimeSeconds) {
-      const unused = keys.content(bundle.hash)
-      const shared = [JSON.stringify(bundle.content), references, lifetimeSeconds, filePrefix]
-      await put(
-        [keys.content(bundle.hash), unused, unused],
-        [...shared, '', 0, 0, ...(await putFiles(bundle))],
-      )
-    },
-    async putOnce(bundle, references, lifetimeSeconds, { key, json, ttlSeconds, lane }) {
-      const shared = [JSON.stringify(bundle.content), references, lifetimeSeconds, filePrefix]
-      const receipt = [json, ttlSeconds, references]
-      const named = [keys.content(bundle.hash), key, keys.laneCounts(lane)]
-      const standing = await put(named, [...shared, ...receipt, ...(await putFiles(bundle))])
-      return typeof standing === 'string' ? standing : undefined
+      const facts = [JSON.stringify(bundle.content), references, lifetimeSeconds, filePrefix]
+      await put([keys.content(bundle.hash)], [...facts, ...(await putFiles(bundle))])
     },
     async get(hash) {
       const json = await redis.hget(keys.content(hash), 'json')

@@ -22,7 +22,7 @@ export function reportAttempt(
 }
 
 function countAttempt({ attempt, now }: AttemptReport, metrics: Metrics): void {
-  const { delivery, outcome, relay = 'none', alreadySettled } = attempt
+  const { delivery, outcome, relay = 'none', alreadySettled, late = false, resent = 0 } = attempt
   const { lane } = delivery
   if (alreadySettled) {
     if (outcome.kind === 'sent' && outcome.prevented)
@@ -31,7 +31,10 @@ function countAttempt({ attempt, now }: AttemptReport, metrics: Metrics): void {
   }
   metrics.count('fluxmail_attempts_total', { lane, outcome: outcome.kind })
   if (outcome.kind === 'deferred' || outcome.kind === 'held') return
-  metrics.count('fluxmail_messages_total', { lane, relay })
+  if (resent > 0) metrics.count('fluxmail_resent_total', { lane }, resent)
+  // Whoever found it unknown has counted it among all that were settled.
+  if (late) metrics.count('fluxmail_late_verdicts_total', { lane, outcome: outcome.kind })
+  else metrics.count('fluxmail_messages_total', { lane, relay })
   if (outcome.kind === 'sent') metrics.count('fluxmail_messages_sent_total', { lane, relay })
   if (outcome.kind === 'failed') metrics.count('fluxmail_messages_failed_total', { lane, relay })
   metrics.observe('fluxmail_queue_seconds', { lane }, Math.max(0, now - delivery.createdAt) / 1000)

@@ -39,6 +39,16 @@ export const metricDeclarations = {
     help: 'Jobs that came back after their delivery had been sent, and were not sent again',
     labels: ['lane'],
   },
+  fluxmail_resent_total: {
+    type: 'counter',
+    help: 'Further copies that may have been delivered, because an unknown was sent again',
+    labels: ['lane'],
+  },
+  fluxmail_late_verdicts_total: {
+    type: 'counter',
+    help: 'Deliveries that were counted as unknown until the answer of the relay came: sent or failed',
+    labels: ['lane', 'outcome'],
+  },
   fluxmail_smtp_duration_seconds: {
     type: 'histogram',
     help: 'Time from asking for a connection to the reply that ended the exchange',
@@ -60,6 +70,21 @@ export const metricDeclarations = {
     type: 'counter',
     help: 'SMTP connections that were opened',
     labels: ['relay'],
+  },
+  fluxmail_relay_circuit: {
+    type: 'gauge',
+    help: 'Circuit of a relay, shared by all workers: 0 closed, 1 half-open, 2 open',
+    labels: ['relay'],
+  },
+  fluxmail_relay_senders_held: {
+    type: 'gauge',
+    help: 'Senders whose mail is held because the relay refused them, in all workers',
+    labels: ['relay'],
+  },
+  fluxmail_relay_faults_total: {
+    type: 'counter',
+    help: 'Faults that this process met: connect, auth, relay, sender (refused) and policy (we are asked for less)',
+    labels: ['relay', 'fault'],
   },
   fluxmail_ingress_messages_total: {
     type: 'counter',

@@ -5,7 +5,7 @@ import { widthOf } from '../../src/terminal/text.js'
 import { writeFiles } from './folder.js'
 import { run } from './terminal.js'
 
-const commands = ['demo', 'dev', 'enqueue', 'status', 'send', 'worker', 'sink']
+const commands = ['demo', 'dev', 'enqueue', 'status', 'doctor', 'send', 'worker', 'sink']
 
 describe('help', () => {
   test('without a command every command is listed', async () => {

@@ -9,6 +9,7 @@ const status = {
   failed: 1,
   skipped: 0,
   unknown: 0,
+  resent: 0,
   pending: 0,
   rejected: 1,
   sealed: true,

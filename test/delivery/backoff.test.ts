@@ -36,6 +36,12 @@ test('jitter spreads a delay evenly around it', () => {
   expect([0, 0.5, 1].map((chance) => retryDelayMs(asRetry(spread), 1, chance))).toEqual([80, 100, 120])
 })
 
+test('a time that the reply named comes first where it is longer than the rule', () => {
+  const delays = [50, 100, 101, 5000].map((ms) => retryDelayMs(asRetry(rule), 1, 0.5, ms))
+  expect(delays).toEqual([100, 100, 101, 5000])
+  expect(retryDelayMs({ ...asRetry(rule), jitter: 1 }, 1, 0, 80)).toBe(80)
+})
+
 test('the built-in lanes wait 1, 5, 15 min, 1, 2, 4 h', () => {
   const minutes = defaultLanes.bulk?.retry.delaysMs.map((ms) => ms / 60_000)
   expect(minutes).toEqual([1, 5, 15, 60, 120, 240])

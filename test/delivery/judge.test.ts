@@ -29,6 +29,7 @@ test('a relay that cannot be reached holds the delivery and fails nobody', () =>
   expect(judgeExchange(broken('connect')).kind).toBe('held')
   expect(judgeExchange(broken('connect', '535 5.7.8 Authentication failed')).kind).toBe('held')
   expect(judgeExchange(broken('connect', '554 5.7.1 No service for you')).kind).toBe('held')
+  expect(judgeExchange(broken('connect', '550 5.1.1 No such user')).kind).toBe('held')
 })
 
 test('a reply decides before an error code does', () => {
@@ -38,9 +39,56 @@ test('a reply decides before an error code does', () => {
 
 test('a sender that the relay refuses is held, and its recipients do not fail', () => {
   const outcome = judgeExchange({ kind: 'refused', stage: 'mail', response: '550 5.7.1 not yours' })
-  expect(outcome).toMatchObject({ kind: 'held', holdMs: 60_000 })
+  expect(outcome).toMatchObject({ kind: 'held', fault: 'sender', holdMs: 60_000 })
 })
 
 test('a refusal that is no reply is temporary', () => {
   expect(judgeExchange({ kind: 'refused', stage: 'rcpt', response: 'nonsense' }).kind).toBe('deferred')
+})
+
+test('what a held delivery waits for is said: the connection, the login, the relay, the sender or our standing', () => {
+  const faultOf = (exchange: Exchange) => {
+    const outcome = judgeExchange(exchange)
+    return outcome.kind === 'held' ? outcome.fault : outcome.kind
+  }
+  const refused = (stage: 'mail' | 'rcpt' | 'body', response: string) =>
+    faultOf({ kind: 'refused', stage, response })
+  expect(faultOf(broken('connect'))).toBe('connect')
+  expect(faultOf({ ...broken('connect', '535 no'), code: 'EAUTH' } as Exchange)).toBe('auth')
+  expect(faultOf({ ...broken('connect', '454 4.7.0 later'), code: 'EAUTH' } as Exchange)).toBe('auth')
+  expect(faultOf(broken('connect', '554 no service'))).toBe('relay')
+  expect(refused('rcpt', '554 5.7.1 Relay access denied')).toBe('relay')
+  expect(refused('mail', '550 not you')).toBe('sender')
+  expect(refused('body', '550 5.7.515 Access denied')).toBe('policy')
+  expect(refused('mail', '553 5.1.8 no such domain')).toBe('failed')
+})
+
+test('a relay that asks for less defers the delivery and says so', () => {
+  const response = '421 4.7.0 Error: too many connections from 192.0.2.1, try again in 2 minutes'
+  expect(judgeExchange({ kind: 'refused', stage: 'mail', response })).toMatchObject({
+    kind: 'deferred',
+    slower: true,
+    retryAfterMs: 120_000,
+  })
+  const outcome = judgeExchange(broken('connect', response))
+  expect(outcome).toMatchObject({ kind: 'held', slower: true, holdMs: 120_000 })
+  expect(outcome).not.toHaveProperty('fault')
+})
+
+test('a time that the reply names is carried along, and lengthens a hold but never shortens it', () => {
+  const refused = (stage: 'mail' | 'rcpt', response: string) =>
+    judgeExchange({ kind: 'refused', stage, response })
+  expect(refused('rcpt', '451 4.7.1 Greylisted for 5 minutes')).toMatchObject({ retryAfterMs: 300_000 })
+  expect(refused('rcpt', '451 4.7.1 Greylisted')).not.toHaveProperty('retryAfterMs')
+  expect(refused('mail', '550 refused, try again in 1 hour')).toMatchObject({ holdMs: 3_600_000 })
+  expect(refused('mail', '550 refused, try again in 1 second')).toMatchObject({ holdMs: 60_000 })
+})
+
+test('a reply whose command is not known fails nobody', () => {
+  expect(judgeExchange(broken('envelope', '550 5.1.1 No such user')).kind).toBe('deferred')
+})
+
+test('a reply to the final dot decides, also when the connection broke with it', () => {
+  expect(judgeExchange(broken('window', '554 5.6.0 Malformed')).kind).toBe('failed')
+  expect(judgeExchange(broken('window', '421 4.3.2 Going down')).kind).toBe('deferred')
 })

@@ -2,7 +2,7 @@ import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
-import { type MailFlow, openMailFlow, quickLanes } from '../helpers/mail-flow.js'
+import { type MailFlow, openMailFlow, openRedis, quickLanes } from '../helpers/mail-flow.js'
 
 const email = (flow: MailFlow, to: string) =>
   flow.mail.create({ subject: 'Hi', body: 'Hi', recipients: [to] })
@@ -24,6 +24,57 @@ test.each(poison)('a job %s fails with its reason, and the next one is sent', as
   await flow.sink.waitForMessages(1)
   await eventually('the job is failed', async () => (await job.getState()) === 'failed')
   expect((await queue.getJob('poison'))?.failedReason).toContain('the job is no delivery of ours')
+  await queue.close()
+  redis.disconnect()
+})
+
+test.each([
+  ['not JSON', 'this is {not json'],
+  ['the JSON of nothing', 'null'],
+  ['cut short', '{"v":1,"c":"'],
+])(
+  'deliveries whose stored data is %s fail with their reason, are counted, and stop nothing',
+  async (_what, data) => {
+    await using flow = await openMailFlow()
+    await using redis = openRedis(flow)
+    const { deliveries } = await flow.queue.enqueue(email(flow, 'poison@example.com'))
+    const content = { subject: 'Hi', text: 'Hi', sender: 'news@example.com' }
+    const rows = Array.from({ length: 60 }, (_, index) => ({ to: `r${index}@example.com` }))
+    const batch = await flow.queue.enqueueBatch(rows, content)
+    const single = deliveries[0]?.id ?? ''
+    await redis.hset(`{${flow.name}}:transactional:${single}`, 'data', data)
+    // Some are fetched when the one before them is finished, and some by a worker that waits.
+    for (const ordinal of [0, 30, 59])
+      await redis.hset(`{${flow.name}}:bulk:${batch.id}.${ordinal}`, 'data', data)
+    await flow.work({ logLevel: 'silent', concurrency: 2 })
+    expect(await batch.wait({ intervalMs: 20 })).toMatchObject({
+      total: 60,
+      sent: 57,
+      failed: 3,
+      pending: 0,
+      failures: { invalid_payload: 3 },
+    })
+    await eventually('the other is counted', async () => (await flow.queue.status())[0]?.failed === 1)
+    expect((await flow.queue.status())[0]).toMatchObject({ accepted: 1, pending: 0, active: 0 })
+    const job = `{${flow.name}}:bulk:${batch.id}.30`
+    await eventually(
+      'it is dead',
+      async () => await redis.zscore(`{${flow.name}}:bulk:failed`, `${batch.id}.30`),
+    )
+    expect(await redis.hget(job, 'failedReason')).toContain('the job is no delivery of ours')
+    await expect(flow.queue.delivery(single)).rejects.toMatchObject({ code: 'invalid_payload' })
+    await expect(flow.queue.cancel(single)).rejects.toMatchObject({ code: 'invalid_payload' })
+  },
+)
+
+test('a job of somebody else, which nothing had accepted, changes no count', async () => {
+  await using flow = await openMailFlow()
+  const redis = new Redis(flow.redisUrl, { maxRetriesPerRequest: null })
+  const queue = new Queue('transactional', { connection: redis, prefix: `{${flow.name}}` })
+  const job = await queue.add('d', { hello: 'world' }, { jobId: 'poison' })
+  await flow.work({ logLevel: 'silent' })
+  await eventually('the job is failed', async () => (await job.getState()) === 'failed')
+  expect((await flow.queue.status())[0]).toMatchObject({ accepted: 0, failed: 0, pending: 0 })
   await queue.close()
   redis.disconnect()
 })

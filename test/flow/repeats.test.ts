@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
 import { type MailFlow, openMailFlow, openRedis } from '../helpers/mail-flow.js'
+import { openOwnRedis } from '../helpers/own-redis.js'
 
 const content = { subject: 'Hello', text: 'Hello', sender: 'news@example.com' }
 const email = (flow: MailFlow, to = 'a@example.com') =>
@@ -38,34 +39,6 @@ test('a key that is used again after its day enqueues a new email, although the 
   expect(flow.sink.copies().get('b@example.com')).toBe(1)
 })
 
-test('a caller that died after its jobs were added and repeats itself later sends nothing twice', async () => {
-  await using flow = await openMailFlow()
-  await using redis = openRedis(flow)
-  await flow.work()
-  const options = { idempotencyKey: 'k' }
-  const first = await flow.queue.enqueue(email(flow), options)
-  await flow.sink.waitForMessages(1)
-  await eventually('it is settled', async () => (await flow.queue.status())[0]?.sent === 1)
-  // As the caller left it: the receipt not marked as stored, and its finished job gone by age.
-  const [receipt = ''] = await redis.keys(`{${flow.name}}:v1:receipt:*`)
-  const stored = JSON.parse((await redis.get(receipt)) ?? '')
-  await redis.set(receipt, JSON.stringify({ ...stored, stored: false }), 'KEEPTTL')
-  const id = first.deliveries[0]?.id ?? ''
-  await eventually(
-    'the job is finished',
-    async () => (await redis.zrem(`{${flow.name}}:transactional:completed`, id)) === 1,
-  )
-  await redis.del(`{${flow.name}}:transactional:${id}`)
-  const again = await flow.queue.enqueue(email(flow), options)
-  expect(again).toMatchObject({ repeated: true, deliveries: first.deliveries })
-  await eventually('the job was looked at', async () => {
-    const { state } = await flow.queue.delivery(id)
-    return state === 'sent'
-  })
-  expect(flow.sink.messages).toHaveLength(1)
-  expect((await flow.queue.status())[0]).toMatchObject({ accepted: 1, sent: 1, pending: 0 })
-})
-
 test('a row whose job cannot be read is a failure of its batch, and the batch ends', async () => {
   await using flow = await openMailFlow()
   await using redis = openRedis(flow)
@@ -80,23 +53,37 @@ test('a row whose job cannot be read is a failure of its batch, and the batch en
   expect((await flow.queue.status())[1]).toMatchObject({ sent: 1, failed: 1, pending: 0 })
 })
 
-test('a chunk whose caller died before its jobs were added is counted as pending, never below nothing', async () => {
+test('a chunk whose caller died before its jobs were added is no part of the batch, and the repeat adds it', async () => {
   await using flow = await openMailFlow()
   await using redis = openRedis(flow)
   const rows = [{ to: 'a@example.com' }, { to: 'b@example.com' }]
   const batch = await flow.queue.enqueueBatch(rows, content, { batchId: 'b' })
-  // As the caller left it: the chunk announced, its jobs not there, the batch not sealed.
-  await redis.hset(
-    `{${flow.name}}:v1:batch:b:chunks`,
-    '0',
-    (await redis.hget(`{${flow.name}}:v1:batch:b:chunks`, '0'))?.replace('d', 'p') ?? '',
-  )
-  await redis.hdel(`{${flow.name}}:v1:batch:b`, 'rows')
+  // As the caller left it: the chunk announced, nothing of it stored, the batch not sealed.
+  const chunks = `{${flow.name}}:v1:batch:b:chunks`
+  await redis.hset(chunks, '0', (await redis.hget(chunks, '0'))?.replace('d', 'p') ?? '')
+  await redis.hdel(`{${flow.name}}:v1:batch:b`, 'rows', 'total')
+  await redis.hdel(`{${flow.name}}:v1:counts:bulk`, 'accepted')
   await redis.del(`{${flow.name}}:bulk:wait`, `{${flow.name}}:bulk:b.0`, `{${flow.name}}:bulk:b.1`)
   await flow.work()
-  expect(await batch.status()).toMatchObject({ total: 2, pending: 2, sealed: false })
+  expect(await batch.status()).toMatchObject({ total: 0, pending: 0, sealed: false })
   await flow.queue.enqueueBatch(rows, content, { batchId: 'b' })
   expect(await batch.wait({ intervalMs: 20 })).toMatchObject({ total: 2, sent: 2, pending: 0 })
+  expect((await flow.queue.status())[1]).toMatchObject({ accepted: 2, sent: 2 })
+})
+
+test('a Redis that forgot our scripts refuses one call, and takes it again', async () => {
+  // One of its own: others would lose their scripts as well.
+  await using own = await openOwnRedis()
+  await using flow = await openMailFlow({}, own.url)
+  await flow.queue.enqueueBatch([{ to: 'a@example.com' }], content)
+  await own.ask((client) => client.script('FLUSH'))
+  const rows = [{ to: 'b@example.com' }, { to: 'c@example.com' }]
+  const enqueue = () => flow.queue.enqueueBatch(rows, content, { batchId: 'b' })
+  await enqueue().catch((error: unknown) => expect(error).toMatchObject({ code: 'queue_unavailable' }))
+  await eventually('it is taken', enqueue)
+  await flow.work()
+  expect(await flow.queue.batch('b').wait({ intervalMs: 20 })).toMatchObject({ total: 2, sent: 2 })
+  expect((await flow.queue.status())[1]).toMatchObject({ accepted: 3, pending: 0 })
 })
 
 test('the same batch enqueued by four callers at once is sent once', async () => {

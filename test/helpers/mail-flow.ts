@@ -29,9 +29,11 @@ export interface MailFlow extends AsyncDisposable {
   work(options?: Partial<DeliveryWorkerOptions>): Promise<DeliveryWorker>
 }
 
-export async function openMailFlow(sinkOptions: SinkOptions = {}): Promise<MailFlow> {
+export async function openMailFlow(
+  sinkOptions: SinkOptions = {},
+  redisUrl: string = inject('redisUrl'),
+): Promise<MailFlow> {
   const name = freshName()
-  const redisUrl = inject('redisUrl')
   const sink = await openSink({ httpPort: false, ...sinkOptions })
   const queue = new MailQueue({ redis: redisUrl, name })
   const mail = new FluxMail({ host: '127.0.0.1', port: sink.smtpPort, sender: 'news@example.com' })

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { ageMs } from '../../src/delivery/backoff.js'
 import type { Outcome } from '../../src/delivery/outcome.js'
 import { factsOf } from '../../src/queue/delivery-record.js'
-import { deliveryOf, payloadOf } from '../../src/queue/payload.js'
+import { deliveryOf, type Payload, payloadOf } from '../../src/queue/payload.js'
 import { settle } from '../../src/queue/settle.js'
 import { freshName } from '../helpers/fresh-name.js'
 
@@ -32,9 +32,8 @@ test('an outage is no age, however its waiting and its attempts to connect are s
   const end = async (outcome: Outcome, startedAt: number, now: number) => {
     job.processedOn = startedAt
     // The job is not active here, so that its move is refused; what is kept with it is what counts.
-    await settle(job, 'token', { delivery: read(startedAt), outcome }, { now, chance: 0.5, retry }).catch(
-      () => undefined,
-    )
+    const context = { now, chance: 0.5, retry, keep: (kept: Payload) => job.updateData(kept) }
+    await settle(job, 'token', { delivery: read(startedAt), outcome }, context).catch(() => undefined)
   }
   await end(held, 0, 500)
   expect(read(900).heldMs).toBe(0)

@@ -1,0 +1,309 @@
+// The circuits of all relays, shared by all workers: each looks once in a while and after what it does itself.
+// Rules are in smtp/circuit.ts alone; here a change is made to the version that was read, or made again.
+// While Redis is away the last known state holds.
+
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.js'
+import type { Fault } from '../delivery/outcome.js'
+import { beyondMemoryLua, defineScript, type Keys, type Redis } from '../redis.js'
+import {
+  atTime,
+  type Circuit,
+  type Look,
+  look,
+  newCircuit,
+  parseCircuit,
+  probedSoon,
+  probing,
+  type Report,
+  renewed,
+  reported,
+} from '../smtp/circuit.js'
+
+// KEYS circuit. ARGV the version that is known. Answers now, the version, and the circuit if it is another one.
+const READ = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local version = redis.call('HGET', KEYS[1], 'version') or '0'
+if version == ARGV[1] then return { now, version } end
+return { now, version, redis.call('HGET', KEYS[1], 'circuit') or '' }
+`
+
+// KEYS circuit. ARGV the version that was changed, the circuit, ttl. Answers the new version, or 0 when it is gone.
+const SWAP = `
+${beyondMemoryLua}
+if (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'circuit', ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return redis.call('HINCRBY', KEYS[1], 'version', 1)
+`
+
+const POLL_MS = 500
+/** A relay that no worker had for so long is no longer shown, and its circuit is forgotten. */
+const KEPT_SECONDS = 86_400
+const SEEN_EVERY_MS = 60_000
+/** A probe that is on its way is renewed when no more is left of its time. */
+const RENEW_MS = 5_000
+/** How soon it is worth looking again while another message finds out. */
+const PROBED_MS = 1_000
+/** How long nobody asks for a probe once Redis did not take the question. */
+const ASK_AGAIN_MS = 1_000
+
+export interface CircuitEvents {
+  /** An attempt of this worker spoke of a fault. */
+  faulted(relay: string, fault: Fault): void
+  /** A circuit is in another state than it was, by whatever worker. */
+  changed(relay: string, circuit: Circuit): void
+  /** Redis did not take something; the last known state holds. */
+  failed(error: unknown): void
+}
+
+export interface Circuits {
+  /** Reads what is known and keeps looking until closed. */
+  start(): Promise<void>
+  /** Whether mail of `sender` may go to the relay; `waitMs` is how long it may not. */
+  look(relay: string, sender?: string): Look & { readonly waitMs: number }
+  /** Takes the probe that is due; undefined when another message has it, here or in another worker. */
+  probe(relay: string, sender?: string): Promise<string | undefined>
+  /** Takes note of an attempt. It counts here at once and costs Redis nothing unless it changes something. */
+  report(relay: string, report: Report): void
+  /** The circuit as it is known. */
+  circuit(relay: string): Circuit
+  close(): void
+}
+
+/** What is known of one relay. */
+interface Known {
+  version: string
+  /** As Redis had it in that version, and with what was reported since. */
+  shared: Circuit
+  view: Circuit
+  pending: Report[]
+  flushing: boolean
+  /** Until then nobody asks for a probe: somebody does, or Redis did not take the last question. */
+  askAgainAt: number
+  /** Those on their way. */
+  readonly probes: Set<string>
+  state: Circuit['state']
+}
+
+type Change = (circuit: Circuit, now: number) => Circuit | undefined
+
+export function createCircuits(
+  redis: Redis,
+  keys: Keys,
+  relays: readonly string[],
+  clock: Clock,
+  events: CircuitEvents,
+): Circuits {
+  return new SharedCircuits(redis, keys, relays, clock, events)
+}
+
+class SharedCircuits implements Circuits {
+  readonly #redis: Redis
+  readonly #keys: Keys
+  readonly #clock: Clock
+  readonly #events: CircuitEvents
+  readonly #known: ReadonlyMap<string, Known>
+  readonly #read: ReturnType<typeof defineScript>
+  readonly #swap: ReturnType<typeof defineScript>
+  /** What Redis' clock is ahead of the monotonic one of this process. */
+  #aheadMs: number
+  #seenAt = Number.NEGATIVE_INFINITY
+  #polling = false
+  #closed = false
+  #stopPolling: () => void = () => undefined
+
+  constructor(redis: Redis, keys: Keys, relays: readonly string[], clock: Clock, events: CircuitEvents) {
+    this.#redis = redis
+    this.#keys = keys
+    this.#clock = clock
+    this.#events = events
+    this.#known = new Map(relays.map((relay) => [relay, unknownYet()]))
+    this.#read = defineScript(redis, 'fluxmailReadCircuit', 1, READ)
+    this.#swap = defineScript(redis, 'fluxmailSwapCircuit', 1, SWAP)
+    this.#aheadMs = clock.now() - clock.monotonicMs()
+  }
+
+  async start(): Promise<void> {
+    this.#stopPolling = this.#clock.every(POLL_MS, () => void this.#poll())
+    try {
+      await Promise.all([...this.#known.keys()].map((relay) => this.#change(relay, probedSoon)))
+      await this.#saySeen()
+    } catch (error) {
+      this.#events.failed(error)
+    }
+  }
+
+  look(relay: string, sender?: string): Look & { readonly waitMs: number } {
+    const now = this.#now()
+    const seen = look(this.circuit(relay), sender, now)
+    const { askAgainAt } = this.#knownOf(relay)
+    // Of all who wait here, one asks for the probe, and the others wait for the answer.
+    const asked = seen.kind === 'due' && now < askAgainAt
+    const shut: Look = asked ? { kind: 'shut', until: askAgainAt, why: 'circuit', probed: true } : seen
+    if (shut.kind !== 'shut') return { ...shut, waitMs: 0 }
+    return { ...shut, waitMs: Math.min(shut.until - now, shut.probed ? PROBED_MS : Number.POSITIVE_INFINITY) }
+  }
+
+  circuit(relay: string): Circuit {
+    return atTime(this.#knownOf(relay).view, this.#now())
+  }
+
+  async probe(relay: string, sender?: string): Promise<string | undefined> {
+    const known = this.#knownOf(relay)
+    if (this.#closed || this.#now() < known.askAgainAt) return undefined
+    known.askAgainAt = Number.POSITIVE_INFINITY
+    const token = randomUUID()
+    try {
+      const taken = await this.#change(relay, (circuit, now) => probing(circuit, token, sender, now))
+      known.askAgainAt = 0
+      if (!taken) return undefined
+      known.probes.add(token)
+      return token
+    } catch (error) {
+      known.askAgainAt = this.#now() + ASK_AGAIN_MS
+      this.#events.failed(error)
+      return undefined
+    }
+  }
+
+  report(relay: string, report: Report): void {
+    const known = this.#knownOf(relay)
+    if (report.probe !== undefined) known.probes.delete(report.probe)
+    if (this.#closed && report.probe === undefined) return
+    if (report.fault) this.#events.faulted(relay, report.fault)
+    const view = reported(known.view, report, this.#now())
+    if (view === known.view) return
+    known.pending.push(report)
+    this.#show(relay, view)
+    void this.#flush(relay)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#stopPolling()
+  }
+
+  #now(): number {
+    return this.#clock.monotonicMs() + this.#aheadMs
+  }
+
+  #knownOf(relay: string): Known {
+    const known = this.#known.get(relay)
+    if (known === undefined) throw new TypeError(`there is no relay ${relay}`)
+    return known
+  }
+
+  async #poll(): Promise<void> {
+    // While Redis is away the first look waits for it, and no more pile up behind it.
+    if (this.#polling) return
+    this.#polling = true
+    try {
+      await Promise.all([...this.#known].map(([relay, known]) => this.#lookAgain(relay, known)))
+      if (this.#clock.monotonicMs() - this.#seenAt >= SEEN_EVERY_MS) await this.#saySeen()
+    } catch (error) {
+      if (!this.#closed) this.#events.failed(error)
+    } finally {
+      this.#polling = false
+    }
+  }
+
+  async #lookAgain(relay: string, known: Known): Promise<void> {
+    const { now } = await this.#refresh(relay)
+    const { probe } = known.view
+    if (probe && known.probes.has(probe.token) && probe.until - now < RENEW_MS)
+      await this.#change(relay, (circuit, then) => renewed(circuit, probe.token, then))
+  }
+
+  async #saySeen(): Promise<void> {
+    this.#seenAt = this.#clock.monotonicMs()
+    const now = this.#now()
+    const { relays } = this.#keys
+    await this.#redis.zadd(relays, ...[...this.#known.keys()].flatMap((relay) => [now, relay]))
+    await this.#redis.zremrangebyscore(relays, 0, now - KEPT_SECONDS * 1000)
+  }
+
+  async #flush(relay: string): Promise<void> {
+    const known = this.#knownOf(relay)
+    if (known.flushing) return
+    known.flushing = true
+    try {
+      while (known.pending.length > 0) {
+        const batch = known.pending.slice()
+        await this.#change(relay, (circuit, now) => foldIn(circuit, batch, now), batch.length)
+      }
+    } catch (error) {
+      // Nobody needs to hear of it later than now.
+      known.pending = []
+      if (!this.#closed) this.#events.failed(error)
+    } finally {
+      known.flushing = false
+    }
+  }
+
+  /** Makes a change to the newest version. False when there is nothing to change; `done` reports are in it. */
+  async #change(relay: string, change: Change, done = 0): Promise<boolean> {
+    const known = this.#knownOf(relay)
+    for (;;) {
+      const { now, version, circuit } = await this.#refresh(relay)
+      const next = change(circuit, now)
+      if (next === undefined || next === circuit) {
+        this.#adopt(relay, known, version, circuit, done)
+        return false
+      }
+      const answer = await this.#swap(
+        [this.#keys.circuit(relay)],
+        [version, JSON.stringify(next), KEPT_SECONDS],
+      )
+      if (Number(answer) === 0) continue
+      this.#adopt(relay, known, String(answer), next, done)
+      return true
+    }
+  }
+
+  async #refresh(relay: string): Promise<{ now: number; version: string; circuit: Circuit }> {
+    const known = this.#knownOf(relay)
+    const answer = await this.#read([this.#keys.circuit(relay)], [known.version])
+    const [now, version, json] = answer as [number, string, string?]
+    this.#aheadMs = now - this.#clock.monotonicMs()
+    if (json === undefined) return { now, version, circuit: known.shared }
+    const circuit = parseCircuit(json)
+    this.#adopt(relay, known, version, circuit)
+    return { now, version, circuit }
+  }
+
+  /** Answers come in the order in which Redis gave them, so that the last one is the newest. */
+  #adopt(relay: string, known: Known, version: string, circuit: Circuit, done = 0): void {
+    known.version = version
+    known.shared = circuit
+    known.pending.splice(0, done)
+    this.#show(relay, foldIn(circuit, known.pending, this.#now()))
+  }
+
+  #show(relay: string, view: Circuit): void {
+    const known = this.#knownOf(relay)
+    known.view = view
+    const { state } = atTime(view, this.#now())
+    if (state === known.state) return
+    known.state = state
+    this.#events.changed(relay, view)
+  }
+}
+
+function unknownYet(): Known {
+  return {
+    version: '0',
+    shared: newCircuit,
+    view: newCircuit,
+    pending: [],
+    flushing: false,
+    askAgainAt: 0,
+    probes: new Set(),
+    state: 'closed',
+  }
+}
+
+function foldIn(circuit: Circuit, reports: readonly Report[], now: number): Circuit {
+  return reports.reduce((standing, report) => reported(standing, report, now), circuit)
+}

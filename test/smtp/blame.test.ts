@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import type { Exchange } from '../../src/delivery/delivery.js'
+import { blame } from '../../src/smtp/blame.js'
+
+const broken = (phase: 'connect' | 'envelope' | 'window', code: string, response?: string): Exchange => ({
+  kind: 'broken',
+  phase,
+  code,
+  message: 'broken',
+  ...(response === undefined ? {} : { response }),
+})
+
+const connects: readonly (readonly [Exchange, object])[] = [
+  [broken('connect', 'ECONNREFUSED'), { verdict: 'fault', fault: 'connect' }],
+  [broken('connect', 'ETIMEDOUT'), { verdict: 'fault', fault: 'connect' }],
+  [broken('connect', 'EAUTH', '535 5.7.8 Authentication failed'), { verdict: 'fault', fault: 'auth' }],
+  [broken('connect', 'EDKIM'), { verdict: 'none' }],
+  [broken('connect', 'EMFILE'), { verdict: 'none' }],
+  [broken('connect', 'ECONNABORTED'), { verdict: 'none' }],
+]
+
+test.each(connects)('of a connection that could not be had: %j', (exchange, verdict) => {
+  expect(blame(exchange, false)).toEqual(verdict)
+  expect(blame(exchange, true)).toEqual(verdict)
+})
+
+test('what got through, or was refused for the sake of its recipient, says that the relay is well', () => {
+  expect(blame({ kind: 'accepted', response: '250 ok' }, true)).toEqual({ verdict: 'ok' })
+  const refused: Exchange = { kind: 'refused', stage: 'rcpt', response: '550 5.1.1 User unknown' }
+  expect(blame(refused, true)).toEqual({ verdict: 'ok' })
+})
+
+test('policy about us is a fault of that name, and so is being asked for less', () => {
+  const policy: Exchange = {
+    kind: 'refused',
+    stage: 'body',
+    response: '550 5.7.515 Access denied, not authenticated',
+  }
+  const slower: Exchange = {
+    kind: 'refused',
+    stage: 'body',
+    response: '421 4.7.28 Unusual rate of mail, try again later',
+  }
+  expect(blame(policy, false)).toEqual({ verdict: 'fault', fault: 'policy' })
+  expect(blame(slower, false)).toEqual({ verdict: 'fault', fault: 'policy' })
+})
+
+test('a connection lost on the way speaks against the relay only when it was the probe', () => {
+  for (const phase of ['envelope', 'window'] as const) {
+    expect(blame(broken(phase, 'ECONNRESET'), false)).toEqual({ verdict: 'none' })
+    expect(blame(broken(phase, 'ECONNRESET'), true)).toEqual({ verdict: 'fault', fault: 'relay' })
+    expect(blame(broken(phase, 'ECONNABORTED'), true)).toEqual({ verdict: 'none' })
+  }
+})
+
+test('an attempt that was stopped before the wire says nothing', () => {
+  expect(blame({ kind: 'stopped', answer: 'superseded' }, true)).toEqual({ verdict: 'none' })
+})
