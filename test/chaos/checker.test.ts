@@ -1,0 +1,158 @@
+import { expect, test } from 'vitest'
+import { type Breach, breaches, check, isBroken } from '../../scripts/chaos/checker.js'
+import type { Evidence } from '../../scripts/chaos/evidence.js'
+import { tokenOf } from '../../scripts/chaos/letter.js'
+import { reportJson, reportLines } from '../../scripts/chaos/table.js'
+import { evidenceOf, recipient, type Told } from './story.js'
+
+function broken(evidence: Evidence): Breach[] {
+  const { found } = check(evidence)
+  return breaches.filter((breach) => found[breach].length > 0)
+}
+
+const held: Record<string, Told> = {
+  'one sent and answered once': { end: 'sent', seen: [{ body: 'answered' }] },
+  'one refused and never begun': { end: 'failed', seen: [] },
+  'an unknown that was whole and not answered': { end: 'unknown', seen: [{ body: 'whole' }] },
+  'an unknown that was answered on a connection of which nothing more was heard': {
+    end: 'unknown',
+    seen: [{ body: 'answered' }],
+  },
+  'an unknown whose worker read the 250 and was not seen again after': {
+    end: 'unknown',
+    seen: [{ body: 'answered' }, { other: 'w1', connection: 1 }],
+  },
+  'a second copy under resend after one without a reply': {
+    end: 'sent',
+    policy: 'resend',
+    seen: [{ body: 'whole' }, { body: 'answered', connection: 2, client: 'w2' }],
+  },
+  'a second copy under resend after a 250 that its worker did not outlive': {
+    end: 'sent',
+    policy: 'resend',
+    seen: [
+      { body: 'answered' },
+      { other: 'w1', connection: 1 },
+      { body: 'answered', connection: 2, client: 'w2' },
+    ],
+  },
+}
+
+test.each(Object.entries(held))('the promise held: %s', (_, story) => {
+  const evidence = evidenceOf(story)
+  expect(broken(evidence)).toEqual([])
+  expect(isBroken(check(evidence))).toBe(false)
+})
+
+const broke: Record<string, [Breach[], Told]> = {
+  'sent, and the sink has nothing': [['lost'], { end: 'sent', seen: [] }],
+  'sent, and the sink has only the beginning of it': [['lost'], { end: 'sent', seen: [{ body: 'begun' }] }],
+  'sent, and the sink never answered it': [['lost'], { end: 'sent', seen: [{ body: 'whole' }] }],
+  'two copies under hold': [
+    ['duplicated'],
+    { end: 'sent', seen: [{ body: 'whole' }, { body: 'answered', connection: 2 }] },
+  ],
+  'two copies under hold, though it ends as unknown': [
+    ['duplicated'],
+    { end: 'unknown', seen: [{ body: 'whole' }, { body: 'whole', connection: 2 }] },
+  ],
+  'a second copy under resend although the worker had read the 250 and lived on': [
+    ['duplicated'],
+    {
+      end: 'sent',
+      policy: 'resend',
+      seen: [
+        { body: 'answered' },
+        { other: 'w1', connection: 1 },
+        { body: 'answered', connection: 2, client: 'w2' },
+        { other: 'w1', connection: 1 },
+      ],
+    },
+  ],
+  'a further copy with another Message-ID': [
+    ['resentUnlike'],
+    {
+      end: 'sent',
+      policy: 'resend',
+      seen: [{ body: 'whole' }, { body: 'answered', connection: 2, messageId: '<other@example.com>' }],
+    },
+  ],
+  'failed, and the relay answered 250': [
+    ['failedButAccepted'],
+    { end: 'failed', seen: [{ body: 'answered' }] },
+  ],
+  'failed, and the relay has it whole': [['failedButAccepted'], { end: 'failed', seen: [{ body: 'whole' }] }],
+  'skipped, and the relay answered 250': [
+    ['failedButAccepted'],
+    { end: 'skipped', seen: [{ body: 'answered' }] },
+  ],
+  'unknown, and the sink never heard of it': [['unknownOutside'], { end: 'unknown', seen: [] }],
+  'unknown, and the worker had read the 250 and lived on': [
+    ['unknownOutside'],
+    { end: 'unknown', seen: [{ body: 'answered' }, { other: 'w1', connection: 1, at: 20_000 }] },
+  ],
+  'pending when all is drained': [['stillPending'], { end: 'pending', seen: [{ body: 'answered' }] }],
+  'pending when all is drained, and the sink has nothing': [
+    ['lost', 'stillPending'],
+    { end: 'pending', seen: [] },
+  ],
+  'a letter for somebody else': [
+    ['wrongRecipient'],
+    { end: 'sent', seen: [{ body: 'answered', token: tokenOf(1, 2) }] },
+  ],
+  'a letter to somebody who was never written to': [
+    ['wrongRecipient'],
+    { end: 'sent', seen: [{ body: 'answered' }, { body: 'answered', to: 'nobody@example.com' }] },
+  ],
+  'a letter without its middle': [['wrongBody'], { end: 'sent', seen: [{ body: 'answered', lines: 2 }] }],
+  'a letter without its end': [['wrongBody'], { end: 'sent', seen: [{ body: 'answered', lines: -1 }] }],
+}
+
+test.each(Object.entries(broke))('the promise is broken: %s', (_, [expected, story]) => {
+  const evidence = evidenceOf(story)
+  expect(broken(evidence)).toEqual(expected)
+  expect(isBroken(check(evidence))).toBe(true)
+})
+
+const sent = evidenceOf({ end: 'sent', seen: [{ body: 'answered' }] })
+
+test('counts that say something else than what was found break the promise', () => {
+  const [count] = sent.counts
+  if (count === undefined) throw new Error('the story has no counts')
+  for (const wrong of [{ accepted: 2 }, { sent: 0 }, { failed: 1 }, { unknown: 1 }, { pending: 1 }])
+    expect(broken({ ...sent, counts: [{ ...count, ...wrong }] })).toEqual(['miscounted'])
+})
+
+test('a delivery that the queue does not know any more is still owed', () => {
+  expect(broken({ ...sent, ends: new Map() })).toEqual(['miscounted', 'stillPending'])
+})
+
+test('a worker that ended by itself breaks the promise', () => {
+  expect(broken({ ...sent, surprises: ['w1 ended by itself (1)'] })).toEqual(['workerEnded'])
+})
+
+test('what arrived without an acknowledgement is told, and is no breach', () => {
+  const receipts = sent.receipts.filter(({ kind }) => kind === 'intent')
+  const report = check({ ...sent, receipts, counts: [] })
+  expect(report).toMatchObject({ accepted: 0, unacknowledged: 1 })
+  expect(isBroken(report)).toBe(false)
+})
+
+test('the table has 80 columns at the most, and names each breach with its deliveries', () => {
+  const lines = reportLines(check(evidenceOf({ end: 'sent', seen: [] })))
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
+  expect(lines.join('\n')).toMatch(/^lost +1$/m)
+  expect(lines.join('\n')).toContain(`b.0 <${recipient}> sent: 0 copies`)
+  expect(lines.at(-1)).toBe('The promise is broken.')
+  expect(reportLines(check(sent)).at(-1)).toBe('The promise held.')
+})
+
+test('the JSON says the same as the table', () => {
+  expect(JSON.parse(JSON.stringify(reportJson(check(sent))))).toMatchObject({
+    held: true,
+    accepted: 1,
+    ends: { sent: 1, pending: 0 },
+    copies: { 1: 1 },
+    found: { lost: [] },
+  })
+})

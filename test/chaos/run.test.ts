@@ -1,0 +1,75 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect, test } from 'vitest'
+import { eventually } from '../helpers/eventually.js'
+
+function startChaos(folder: string, ...args: string[]) {
+  const tsx = join('node_modules', 'tsx', 'dist', 'cli.mjs')
+  const flags = [tsx, 'scripts/chaos/chaos.ts', '--folder', folder, ...args]
+  return spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+function descendants(pid: number): number[] {
+  const lines = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')
+  const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number))
+  const children = pairs.flatMap(([child = 0, parent]) => (parent === pid ? [child] : []))
+  return children.flatMap((child) => [child, ...descendants(child)])
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+async function said(child: ChildProcess, words: string): Promise<void> {
+  let heard = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    heard += chunk.toString()
+  })
+  await eventually(`it says ${words}`, () => heard.includes(words), { withinMs: 40_000 })
+}
+
+test('ten seconds of chaos: the promise holds, and the report has what was accepted and how it ended', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fluxmail-test-'))
+  const child = startChaos(folder, '--seed', '1', '--minutes', '0.17', '--json')
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  const report = JSON.parse(output)
+  expect(report, errors).toMatchObject({ held: true, seed: 1, policy: 'both' })
+  expect(report.accepted).toBeGreaterThan(50)
+  const { sent, failed, skipped, unknown, pending } = report.ends
+  expect(sent + failed + skipped + unknown + pending).toBe(report.accepted)
+  expect(pending).toBe(0)
+  expect(code).toBe(0)
+  await rm(folder, { recursive: true, force: true })
+}, 180_000)
+
+test('Ctrl-C leaves no process', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fluxmail-test-'))
+  const child = startChaos(folder, '--seed', '1', '--minutes', '5')
+  const ended = once(child, 'close')
+  await said(child, 'freeze-worker')
+  const pids = descendants(child.pid ?? 0)
+  expect(pids.length).toBeGreaterThan(5)
+  child.kill('SIGINT')
+  expect(await ended).toEqual([130, null])
+  await eventually('all of them have ended', () => !pids.some(isThere))
+  await rm(folder, { recursive: true, force: true })
+}, 90_000)
+
+test('a command line that is wrong is refused with 2', async () => {
+  const child = startChaos('none', '--policy', 'perhaps')
+  const [errors, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+  expect(errors).toContain('hold, resend, both')
+  expect(code).toBe(2)
+})

@@ -1,0 +1,70 @@
+// A run told in a few lines, for the checker: what was acknowledged, what the sink saw, what is claimed.
+
+import type { End, Evidence } from '../../scripts/chaos/evidence.js'
+import { subjectOf, tokenOf } from '../../scripts/chaos/letter.js'
+import type { ReceiptLine, SinkLine } from '../../scripts/chaos/records.js'
+
+export interface Told {
+  readonly end: End
+  readonly policy?: 'hold' | 'resend'
+  /** What the sink saw, in the order of its lines. */
+  readonly seen: readonly Seen[]
+}
+
+export type Seen =
+  /** A body: how far it came, over which connection, from which worker. */
+  | {
+      readonly body: 'begun' | 'whole' | 'answered'
+      readonly connection?: number
+      readonly client?: string
+      readonly token?: string
+      readonly lines?: number
+      readonly to?: string
+      readonly messageId?: string
+    }
+  /** The worker was at work with something else, on this connection. */
+  | { readonly other: string; readonly connection: number; readonly at?: number }
+
+export const recipient = 'r0@example.com'
+const token = tokenOf(1, 1)
+
+/** One delivery whose letter has 3 lines; the counts say what is claimed. */
+export function evidenceOf({ end, policy = 'hold', seen }: Told): Evidence {
+  const receipts: ReceiptLine[] = [
+    { kind: 'intent', token, lines: 3, recipients: [recipient], lane: 'bulk' },
+    { kind: 'acknowledged', lane: 'bulk', deliveries: [{ id: 'b.0', recipient }] },
+  ]
+  const ends = { sent: 0, failed: 0, skipped: 0, unknown: 0, pending: 0, [end]: 1 }
+  return {
+    receipts,
+    sink: seen.flatMap((each, index) => linesOf(each, (index + 1) * 100)),
+    ends: new Map([['b.0', end]]),
+    counts: [{ lane: 'bulk', accepted: 1, ...ends }],
+    policies: { bulk: policy, transactional: policy },
+    surprises: [],
+  }
+}
+
+function linesOf(seen: Seen, at: number): SinkLine[] {
+  if ('other' in seen) {
+    const to = ['someone.else@example.com']
+    return [{ kind: 'begun', at: seen.at ?? at, connection: seen.connection, client: seen.other, to }]
+  }
+  const {
+    body,
+    connection = 1,
+    client = 'w1',
+    to = recipient,
+    messageId = '<m@example.com>',
+    lines = 3,
+  } = seen
+  const id = String(at)
+  const tokens = [seen.token ?? token]
+  const letter = { tokens, subject: subjectOf(tokens[0] ?? ''), messageId, lines, digest: id }
+  const all: SinkLine[] = [
+    { kind: 'begun', at, connection, client, to: [to] },
+    { kind: 'whole', at: at + 1, connection, id, to: [to], ...letter },
+    { kind: 'answered', at: at + 2, connection, id },
+  ]
+  return all.slice(0, ['begun', 'whole', 'answered'].indexOf(body) + 1)
+}
