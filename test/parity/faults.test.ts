@@ -10,15 +10,26 @@ import { refusalOf } from '../message/refusal.js'
 import { openScriptedRelay } from '../smtp/scripted-relay.js'
 import { letter, openPost } from './received.js'
 
-const inlined = vi.hoisted(() => ({ count: 0 }))
-vi.mock('juice', async (original) => {
-  const { default: juice } = await original<{ default: typeof import('juice') }>()
-  const counting = (...args: Parameters<typeof juice>) => {
-    inlined.count += 1
-    return juice(...args)
+/** Modules that were loaded before know nothing of a mock, so those of one test are loaded anew. */
+async function withCountedJuice(run: (open: typeof openMailFlow, count: () => number) => Promise<void>) {
+  let count = 0
+  vi.resetModules()
+  vi.doMock('juice', async (original) => {
+    const { default: juice } = await original<{ default: typeof import('juice') }>()
+    const counting = (...args: Parameters<typeof juice>) => {
+      count += 1
+      return juice(...args)
+    }
+    return { default: Object.assign(counting, juice) }
+  })
+  try {
+    const fresh = await import('../helpers/mail-flow.js')
+    await run(fresh.openMailFlow, () => count)
+  } finally {
+    vi.doUnmock('juice')
+    vi.resetModules()
   }
-  return { default: Object.assign(counting, juice) }
-})
+}
 
 const post = openPost()
 const png = Buffer.from('89504e470d0a1a0a', 'hex')
@@ -110,16 +121,21 @@ test.each([
 })
 
 test('12. CSS is inlined once for a batch in its worker, not for every message', async () => {
-  await using flow = await openMailFlow()
-  const rows = Array.from({ length: 100 }, (_, index) => ({ to: `r${index}@example.com`, name: `N${index}` }))
-  const html = '<style>p { color: red }</style><p>Dear {{ name }}</p>'
-  await flow.queue.enqueueBatch(rows, { subject: 's', html, inlineCss: true, sender: 'a@example.com' })
-  const before = inlined.count
-  await flow.work()
-  await flow.sink.waitForMessages(100)
-  expect(inlined.count - before).toBe(1)
-  for (const { bytes } of flow.sink.messages)
-    expect(bytes.toString()).toMatch(/<p style=3D"color: red;?">Dear N|<p style="color: red;?">Dear N/)
+  await withCountedJuice(async (open, count) => {
+    await using flow = await open()
+    const rows = Array.from({ length: 100 }, (_, index) => ({
+      to: `r${index}@example.com`,
+      name: `N${index}`,
+    }))
+    const html = '<style>p { color: red }</style><p>Dear {{ name }}</p>'
+    await flow.queue.enqueueBatch(rows, { subject: 's', html, inlineCss: true, sender: 'a@example.com' })
+    const before = count()
+    await flow.work()
+    await flow.sink.waitForMessages(100)
+    expect(count() - before).toBe(1)
+    for (const { bytes } of flow.sink.messages)
+      expect(bytes.toString()).toMatch(/<p style=3D"color: red;?">Dear N|<p style="color: red;?">Dear N/)
+  })
 })
 
 test.each(['a@x.io, b@y.io', 'a@x.io@y.io', 'a@x.io\r\nBcc: eve@evil.io', 'a@x.io\n', '\ra@x.io'])(
