@@ -54,10 +54,18 @@ export class Fleet implements AsyncDisposable {
     if (worker?.running) worker.signal('SIGCONT')
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** SIGTERM to all, without successors. */
+  async close(): Promise<void> {
     this.#closing = true
     for (const worker of this.#workers) this.#expected.add(worker)
     await Promise.all(this.#workers.map((worker) => this.#end(worker)))
+  }
+
+  /** kill -9 to whatever is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true
+    for (const worker of this.#workers) this.#expected.add(worker)
+    await Promise.all(this.#workers.map((worker) => worker.kill()))
   }
 
   async #end(worker: Child): Promise<void> {

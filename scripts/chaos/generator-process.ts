@@ -17,6 +17,8 @@ const { redis, name, seed, path } = JSON.parse(settings) as {
 
 const sender = 'news@example.com'
 const AGAIN_MS = 200
+/** Of 100 acknowledged enqueues, so many are made once more: the receipt has to be the same. */
+const REPEATED = 10
 const recorder = openRecorder(path)
 const random = createRandom(seed, 'generator')
 const queue = new MailQueue({ redis, name })
@@ -72,8 +74,11 @@ async function enqueueEmail(): Promise<void> {
   const recipients = Array.from({ length: random.whole(1, 3) }, (_, index) => recipientOf(token, index))
   const email: Email = mail.create({ subject: subjectOf(token), body: bodyOf(letter), recipients })
   recorder.write({ kind: 'intent', ...letter, recipients, lane })
-  const receipt = await untilAcknowledged(() => queue.enqueue(email, { lane, idempotencyKey: token }))
-  recorder.writeSurely({ kind: 'acknowledged', lane, deliveries: receipt.deliveries })
+  const enqueue = () => untilAcknowledged(() => queue.enqueue(email, { lane, idempotencyKey: token }))
+  const acknowledge = async () =>
+    recorder.writeSurely({ kind: 'acknowledged', lane, deliveries: (await enqueue()).deliveries })
+  await acknowledge()
+  if (random.percent(REPEATED)) await acknowledge()
 }
 
 async function enqueueBatch(): Promise<void> {
@@ -87,7 +92,7 @@ async function enqueueBatch(): Promise<void> {
   const batchId = `b${seed}-${number}`
   await untilAcknowledged(() => queue.enqueueBatch(rows, content, { batchId, lane }))
   const deliveries = rows.map(({ to }, ordinal) => ({ id: `${batchId}.${ordinal}`, recipient: to }))
-  recorder.writeSurely({ kind: 'acknowledged', lane, deliveries })
+  recorder.writeSurely({ kind: 'acknowledged', lane, batch: batchId, deliveries })
 }
 
 process.send?.({ ready: true })

@@ -35,7 +35,9 @@ const pause = (ms: number, signal?: AbortSignal) =>
     if (signal?.aborted) leave()
   })
 
-const FREE_BYTES = 200_000
+/** From beyond its limit to a little below it, so that now producers alone are refused, now everybody. */
+const freeBytesFrom = -300_000
+const freeBytesPerShare = 5_000
 
 /** Resolves when every action has been done and undone. */
 export async function attack(
@@ -59,7 +61,10 @@ export async function attack(
     say(deed)
     if (!deed.done) continue
     busy.add(target)
-    underWay.push(act(field, action, random).finally(() => busy.delete(target)))
+    const doing = act(field, action, random).finally(() => busy.delete(target))
+    // What goes wrong in it is told at the end.
+    doing.catch(() => undefined)
+    underWay.push(doing)
   }
   await Promise.all(underWay)
   return deeds
@@ -79,14 +84,14 @@ type Deeds = Readonly<Record<ActionKind, () => Promise<void>>>
 
 async function act(field: Battlefield, action: Action, random: Random): Promise<void> {
   const { fleet, redis, line } = field
-  const { forMs, worker } = action
+  const { forMs, worker, share } = action
   const deeds: Deeds = {
     'kill-worker': () => fleet.kill(worker, forMs),
     'stop-worker': () => fleet.stop(worker, forMs),
     'freeze-worker': () => fleet.freeze(worker, forMs),
     'kill-redis': () => redis.killFor(forMs),
     'pause-redis': () => redis.freezeFor(forMs),
-    'fill-redis': () => redis.fillFor(forMs, FREE_BYTES),
+    'fill-redis': () => redis.fillFor(forMs, freeBytesFrom + share * freeBytesPerShare),
     'cut-after-dot': () => atDots(line, 'cut', action, random),
     'swallow-reply': () => atDots(line, 'swallow', action, random),
     'stall-line': () => stall(line, forMs),

@@ -27,7 +27,7 @@ export interface Action {
   readonly forMs: number
   /** Which of the two workers. */
   readonly worker: 0 | 1
-  /** Of 100 final dots, how many are hit while it lasts. */
+  /** Of 100 final dots, how many are hit while it lasts; of the memory that a full Redis leaves, how much. */
   readonly share: number
 }
 
@@ -35,7 +35,7 @@ export interface Action {
 const durations: Readonly<Record<ActionKind, readonly [number, number]>> = {
   'kill-worker': [100, 1_500],
   'stop-worker': [100, 1_000],
-  'freeze-worker': [lockMs + 500, attemptLifeMs - 1_000],
+  'freeze-worker': [lockMs + 500, attemptLifeMs + lockMs],
   'kill-redis': [100, 2_500],
   'pause-redis': [500, lockMs + 2_000],
   'fill-redis': [1_000, 4_000],

@@ -1,4 +1,4 @@
-// The two records that the checker trusts: what was acknowledged, and what the sink saw.
+// The two records that the checker trusts, what was acknowledged and what the sink saw, and what the product said.
 // Lines of JSON in files: a line that is there was written, whatever became of its writer later.
 
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
@@ -17,10 +17,19 @@ export interface Intent extends Letter {
 export interface Acknowledgement {
   readonly kind: 'acknowledged'
   readonly lane: Lane
+  readonly batch?: string
   readonly deliveries: readonly { readonly id: string; readonly recipient: string }[]
 }
 
 export type ReceiptLine = Intent | Acknowledgement
+
+/** One outcome of one delivery, as `queue.outcomes` gave it. */
+export interface Word {
+  readonly id: string
+  readonly outcome: string
+  /** When it was settled, in milliseconds since 1970. */
+  readonly at: number
+}
 
 type Stamped<T> = T & { readonly at: number }
 /** A message with what it was read as; `to` is its envelope, exactly as on the wire. */

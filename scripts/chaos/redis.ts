@@ -12,7 +12,7 @@ export interface ChaosRedis extends AsyncDisposable {
   killFor(downMs: number): Promise<void>
   /** SIGSTOP, and SIGCONT after `ms`. */
   freezeFor(ms: number): Promise<void>
-  /** Leaves `freeBytes` below its maxmemory for `ms`. */
+  /** Leaves `freeBytes` below its maxmemory for `ms`; below zero it is beyond it. */
   fillFor(ms: number, freeBytes: number): Promise<void>
 }
 
@@ -27,7 +27,8 @@ async function openOwn(folder: string): Promise<ChaosRedis> {
   return new OwnRedis(redis, folder)
 }
 
-async function ask<T>(url: string, question: (redis: Redis) => Promise<T>): Promise<T> {
+/** One question over a connection of its own. */
+export async function ask<T>(url: string, question: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(url, { maxRetriesPerRequest: 1 })
   redis.on('error', () => undefined)
   try {
@@ -61,6 +62,7 @@ class OwnRedis implements ChaosRedis {
   readonly #folder: string
   #redis: PrivateRedis
   #frozen: number | undefined
+  #isClosed = false
 
   constructor(redis: PrivateRedis, folder: string) {
     this.#redis = redis
@@ -76,6 +78,7 @@ class OwnRedis implements ChaosRedis {
     process.kill(await infoOf(this.url, 'process_id'), 'SIGKILL')
     await this.#redis.close()
     await pause(downMs)
+    if (this.#isClosed) return
     this.#redis = await openPrivateRedis({ folder: this.#folder, port })
   }
 
@@ -101,6 +104,7 @@ class OwnRedis implements ChaosRedis {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     this.#thaw()
     return this.#redis.close()
   }

@@ -14,8 +14,8 @@ export interface ChaosOptions {
   readonly calm: boolean
   /** Of the nemesis's actions only these; all unless given. */
   readonly only?: readonly string[] | undefined
-  /** Where records and logs stay; a temporary folder unless given. */
-  readonly folder?: string | undefined
+  /** Where records and logs go. */
+  readonly folder: string
 }
 
 export const lanes = ['transactional', 'bulk'] as const

@@ -17,7 +17,7 @@ function record(event: SinkEvent): void {
     recorder.write({ at, ...event })
     return
   }
-  const message = sink.messages.at(-1)
+  const message = sink.messages.findLast(({ id }) => id === event.id)
   if (message === undefined) throw new Error('a message is whole and was not recorded')
   recorder.write({ at, ...event, to: message.to, ...readLetter(message.bytes) })
 }

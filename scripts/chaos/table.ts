@@ -2,34 +2,58 @@
 // Whatever is not as promised stands in it in words.
 
 import { type Fact, factTable } from '../../src/cli/table.js'
-import { type Breach, breaches, isBroken, type Report } from './checker.js'
-import { outcomes } from './evidence.js'
+import { isBroken, type Report } from './checker.js'
+import { type Evidence, outcomes } from './evidence.js'
+import { type Breach, breaches } from './faults.js'
+import { timelineOf } from './timeline.js'
 
 const COLUMNS = 80
 /** Of each breach, so many are told one by one. */
 const TOLD = 5
+/** Of so many recipients all that is known is told. */
+const SUSPECTS = 3
+
+/** What a run was, and how much was done to it. */
+export interface RunFacts {
+  readonly seed: number
+  readonly actions: number
+  readonly workers: number
+}
 
 const breachNames: Readonly<Record<Breach, string>> = {
   lost: 'lost',
   duplicated: 'duplicated outside unknown',
   resentUnlike: 'copies unlike each other',
   failedButAccepted: 'failed, yet the relay has it',
+  failedUnrefused: 'failed, and nobody refused it',
   unknownOutside: 'unknown outside the window',
   wrongRecipient: 'wrong recipient',
   wrongBody: 'wrong body',
+  contradicted: 'said otherwise before',
   miscounted: 'counted otherwise',
   stillPending: 'not settled at the end',
   workerEnded: 'workers that ended by themselves',
 }
 
-export function reportLines(report: Report): string[] {
+export function reportLines(report: Report, evidence: Evidence, run: RunFacts): string[] {
   const paint = (_style: unknown, text: string) => text
   return [
-    ...factTable([...facts(report), ...breachFacts(report)], COLUMNS, paint),
+    ...factTable([...runFacts(run), ...facts(report), ...breachFacts(report)], COLUMNS, paint),
     ...breaches.flatMap((breach) => told(breach, report.found[breach])),
+    ...report.suspects
+      .slice(0, SUSPECTS)
+      .flatMap((recipient) => ['', `<${recipient}>:`, ...timelineOf(recipient, evidence)]),
     '',
     isBroken(report) ? 'The promise is broken.' : 'The promise held.',
   ].map((line) => line.trimEnd())
+}
+
+function runFacts({ seed, actions, workers }: RunFacts): Fact[] {
+  return [
+    fact('seed', seed),
+    fact('actions', actions),
+    fact('workers', workers, 'one after the other, two at once'),
+  ]
 }
 
 function facts({ accepted, ends, copies, unknown, allowedCopies, unacknowledged }: Report): Fact[] {

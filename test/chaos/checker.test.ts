@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
-import { type Breach, breaches, check, isBroken } from '../../scripts/chaos/checker.js'
+import { check, isBroken } from '../../scripts/chaos/checker.js'
 import type { Evidence } from '../../scripts/chaos/evidence.js'
+import { type Breach, breaches } from '../../scripts/chaos/faults.js'
 import { tokenOf } from '../../scripts/chaos/letter.js'
+import { attemptLifeMs } from '../../scripts/chaos/settings.js'
 import { reportJson, reportLines } from '../../scripts/chaos/table.js'
 import { evidenceOf, recipient, type Told } from './story.js'
 
@@ -12,7 +14,7 @@ function broken(evidence: Evidence): Breach[] {
 
 const held: Record<string, Told> = {
   'one sent and answered once': { end: 'sent', seen: [{ body: 'answered' }] },
-  'one refused and never begun': { end: 'failed', seen: [] },
+  'one refused and never begun': { end: 'failed', to: 'reject-r0@example.com', seen: [] },
   'an unknown that was whole and not answered': { end: 'unknown', seen: [{ body: 'whole' }] },
   'an unknown that was answered on a connection of which nothing more was heard': {
     end: 'unknown',
@@ -25,7 +27,36 @@ const held: Record<string, Told> = {
   'a second copy under resend after one without a reply': {
     end: 'sent',
     policy: 'resend',
-    seen: [{ body: 'whole' }, { body: 'answered', connection: 2, client: 'w2' }],
+    seen: [{ body: 'whole' }, { closed: 1 }, { body: 'answered', connection: 2, client: 'w2' }],
+  },
+  'a second copy under resend after one whose connection stayed, once its attempt could not be alive any more':
+    {
+      end: 'sent',
+      policy: 'resend',
+      seen: [
+        { body: 'whole', at: 100 },
+        { body: 'answered', connection: 2, client: 'w2', at: 100 + attemptLifeMs },
+      ],
+    },
+  'one that was answered late, while a second copy was on its way': {
+    end: 'sent',
+    policy: 'resend',
+    seen: [
+      { body: 'answered', at: 8_000 },
+      { closed: 1 },
+      { body: 'answered', connection: 2, client: 'w2', at: 8_001 },
+      { other: 'w1', connection: 3, at: 9_000 },
+    ],
+  },
+  'an unknown that turned out to be sent': {
+    end: 'sent',
+    said: ['unknown', 'sent'],
+    seen: [{ body: 'answered' }],
+  },
+  'one that failed because the relay refuses it for ever': {
+    end: 'failed',
+    to: 'full-r0@example.com',
+    seen: [],
   },
   'a second copy under resend after a 250 that its worker did not outlive': {
     end: 'sent',
@@ -69,12 +100,32 @@ const broke: Record<string, [Breach[], Told]> = {
       ],
     },
   ],
+  'a second copy under resend while the first attempt may be alive': [
+    ['duplicated'],
+    {
+      end: 'sent',
+      policy: 'resend',
+      seen: [
+        { body: 'whole', at: 100 },
+        { body: 'answered', connection: 2, client: 'w2', at: 99 + attemptLifeMs },
+      ],
+    },
+  ],
+  'failed, and nobody had refused it': [['failedUnrefused'], { end: 'failed', seen: [] }],
+  'sent, and then said to be unknown': [
+    ['unknownOutside', 'contradicted'],
+    { end: 'unknown', said: ['sent', 'unknown'], seen: [] },
+  ],
   'a further copy with another Message-ID': [
     ['resentUnlike'],
     {
       end: 'sent',
       policy: 'resend',
-      seen: [{ body: 'whole' }, { body: 'answered', connection: 2, messageId: '<other@example.com>' }],
+      seen: [
+        { body: 'whole' },
+        { closed: 1 },
+        { body: 'answered', connection: 2, messageId: '<other@example.com>' },
+      ],
     },
   ],
   'failed, and the relay answered 250': [
@@ -89,7 +140,14 @@ const broke: Record<string, [Breach[], Told]> = {
   'unknown, and the sink never heard of it': [['unknownOutside'], { end: 'unknown', seen: [] }],
   'unknown, and the worker had read the 250 and lived on': [
     ['unknownOutside'],
-    { end: 'unknown', seen: [{ body: 'answered' }, { other: 'w1', connection: 1, at: 20_000 }] },
+    {
+      end: 'unknown',
+      seen: [
+        { body: 'answered' },
+        { other: 'w1', connection: 1 },
+        { other: 'w1', connection: 1, at: 20_000 },
+      ],
+    },
   ],
   'pending when all is drained': [['stillPending'], { end: 'pending', seen: [{ body: 'answered' }] }],
   'pending when all is drained, and the sink has nothing': [
@@ -119,12 +177,52 @@ const sent = evidenceOf({ end: 'sent', seen: [{ body: 'answered' }] })
 test('counts that say something else than what was found break the promise', () => {
   const [count] = sent.counts
   if (count === undefined) throw new Error('the story has no counts')
-  for (const wrong of [{ accepted: 2 }, { sent: 0 }, { failed: 1 }, { unknown: 1 }, { pending: 1 }])
+  for (const wrong of [
+    { accepted: 2 },
+    { sent: 0 },
+    { failed: 1 },
+    { unknown: 1 },
+    { pending: 1 },
+    { resent: 1 },
+  ])
     expect(broken({ ...sent, counts: [{ ...count, ...wrong }] })).toEqual(['miscounted'])
+  const [batch] = sent.batches
+  if (batch === undefined) throw new Error('the story has no batch')
+  expect(broken({ ...sent, batches: [{ ...batch, sent: 0, pending: 1 }] })).toEqual(['miscounted'])
 })
 
-test('a delivery that the queue does not know any more is still owed', () => {
-  expect(broken({ ...sent, ends: new Map() })).toEqual(['miscounted', 'stillPending'])
+test('a further copy that is not counted as resent breaks the promise', () => {
+  const evidence = evidenceOf({
+    end: 'sent',
+    policy: 'resend',
+    seen: [{ body: 'whole' }, { closed: 1 }, { body: 'answered', connection: 2, client: 'w2' }],
+  })
+  expect(broken(evidence)).toEqual([])
+  const counts = evidence.counts.map((count) => ({ ...count, resent: 0 }))
+  expect(broken({ ...evidence, counts })).toEqual(['miscounted'])
+})
+
+test('a job that says something else than the last word breaks the promise', () => {
+  expect(broken({ ...sent, states: new Map([['b.0', 'failed']]) })).toEqual(['contradicted'])
+  expect(broken({ ...sent, states: new Map() })).toEqual([])
+})
+
+test('what is given again, and later than what followed it, is in the order in which it was settled', () => {
+  const said = evidenceOf({ end: 'sent', said: ['unknown', 'sent'], seen: [{ body: 'answered' }] })
+  expect(broken({ ...said, words: [...said.words, ...said.words.slice(0, 1)] })).toEqual([])
+})
+
+test('an enqueue that is repeated is one delivery, and a second receipt with other ids is another', () => {
+  const [intent, acknowledged] = sent.receipts
+  if (intent === undefined || acknowledged?.kind !== 'acknowledged')
+    throw new Error('the story has no receipt')
+  expect(broken({ ...sent, receipts: [intent, acknowledged, acknowledged] })).toEqual([])
+  const other = { ...acknowledged, deliveries: [{ id: 'b.1', recipient }] }
+  expect(broken({ ...sent, receipts: [intent, acknowledged, other] })).toEqual(['miscounted', 'stillPending'])
+})
+
+test('a delivery of whose end nobody was told is still owed', () => {
+  expect(broken({ ...sent, words: [] })).toEqual(['miscounted', 'stillPending'])
 })
 
 test('a worker that ended by itself breaks the promise', () => {
@@ -133,18 +231,22 @@ test('a worker that ended by itself breaks the promise', () => {
 
 test('what arrived without an acknowledgement is told, and is no breach', () => {
   const receipts = sent.receipts.filter(({ kind }) => kind === 'intent')
-  const report = check({ ...sent, receipts, counts: [] })
+  const report = check({ ...sent, receipts, counts: [], batches: [] })
   expect(report).toMatchObject({ accepted: 0, unacknowledged: 1 })
   expect(isBroken(report)).toBe(false)
 })
 
+const run = { seed: 7, actions: 3, workers: 4 }
+
 test('the table has 80 columns at the most, and names each breach with its deliveries', () => {
-  const lines = reportLines(check(evidenceOf({ end: 'sent', seen: [] })))
+  const lost = evidenceOf({ end: 'sent', seen: [] })
+  const lines = reportLines(check(lost), lost, run)
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
   expect(lines.join('\n')).toMatch(/^lost +1$/m)
   expect(lines.join('\n')).toContain(`b.0 <${recipient}> sent: 0 copies`)
   expect(lines.at(-1)).toBe('The promise is broken.')
-  expect(reportLines(check(sent)).at(-1)).toBe('The promise held.')
+  expect(lines.join('\n')).toContain('   1.000 s  the product says that b.0 is sent')
+  expect(reportLines(check(sent), sent, run).at(-1)).toBe('The promise held.')
 })
 
 test('the JSON says the same as the table', () => {

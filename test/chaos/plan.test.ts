@@ -22,13 +22,13 @@ test('two minutes have every action at least twice, in the order of time, each i
   }
 })
 
-test('a frozen worker sleeps for longer than its lock, and wakes while its attempt may be alive', () => {
+test('a frozen worker sleeps for longer than its lock, and wakes while its attempt may be alive or long after', () => {
   const freezes = planOf(1, 600_000, ['freeze-worker'])
   expect(freezes.length).toBeGreaterThan(100)
-  for (const { forMs } of freezes) {
-    expect(forMs).toBeGreaterThan(lockMs)
-    expect(forMs).toBeLessThan(attemptLifeMs)
-  }
+  for (const { forMs } of freezes) expect(forMs).toBeGreaterThan(lockMs)
+  const early = freezes.filter(({ forMs }) => forMs < attemptLifeMs)
+  expect(early.length).toBeGreaterThan(30)
+  expect(freezes.length - early.length).toBeGreaterThan(10)
 })
 
 test('chance is spread evenly, and streams of one seed are not the same', () => {

@@ -1,16 +1,25 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
 
-function startChaos(folder: string, ...args: string[]) {
+/** Its temporary files go into `temporary`. */
+function startChaos(temporary: string, ...args: string[]) {
   const tsx = join('node_modules', 'tsx', 'dist', 'cli.mjs')
-  const flags = [tsx, 'scripts/chaos/chaos.ts', '--folder', folder, ...args]
-  return spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const env = { ...process.env, TMPDIR: temporary }
+  return spawn(process.execPath, [tsx, 'scripts/chaos/chaos.ts', ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** What of ours is in it. */
+async function leftIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.startsWith('fluxmail'))
 }
 
 function descendants(pid: number): number[] {
@@ -38,7 +47,8 @@ async function said(child: ChildProcess, words: string): Promise<void> {
 
 test('ten seconds of chaos: the promise holds, and the report has what was accepted and how it ended', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fluxmail-test-'))
-  const child = startChaos(folder, '--seed', '1', '--minutes', '0.17', '--json')
+  const records = join(folder, 'records')
+  const child = startChaos(folder, '--seed', '1', '--minutes', '0.17', '--json', '--folder', records)
   const [output, errors, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
@@ -51,10 +61,11 @@ test('ten seconds of chaos: the promise holds, and the report has what was accep
   expect(sent + failed + skipped + unknown + pending).toBe(report.accepted)
   expect(pending).toBe(0)
   expect(code).toBe(0)
+  expect(await readdir(records)).toContain('sink.jsonl')
   await rm(folder, { recursive: true, force: true })
 }, 180_000)
 
-test('Ctrl-C leaves no process', async () => {
+test('Ctrl-C leaves no process and no file', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fluxmail-test-'))
   const child = startChaos(folder, '--seed', '1', '--minutes', '5')
   const ended = once(child, 'close')
@@ -64,12 +75,23 @@ test('Ctrl-C leaves no process', async () => {
   child.kill('SIGINT')
   expect(await ended).toEqual([130, null])
   await eventually('all of them have ended', () => !pids.some(isThere))
+  expect(await leftIn(folder)).toEqual([])
   await rm(folder, { recursive: true, force: true })
 }, 90_000)
 
 test('a command line that is wrong is refused with 2', async () => {
-  const child = startChaos('none', '--policy', 'perhaps')
+  const child = startChaos(tmpdir(), '--policy', 'perhaps')
   const [errors, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
   expect(errors).toContain('hold, resend, both')
   expect(code).toBe(2)
+})
+
+test('a folder that holds something is refused with 2: another run in it would be judged as this one', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fluxmail-test-'))
+  await writeFile(join(folder, 'sink.jsonl'), '')
+  const child = startChaos(folder, '--folder', folder)
+  const [errors, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+  expect(errors).toContain('It must be an empty folder')
+  expect(code).toBe(2)
+  await rm(folder, { recursive: true, force: true })
 })
