@@ -34,6 +34,7 @@ import { type BatchStore, createBatchStore } from './store/batches.js'
 import { createContentStore } from './store/contents.js'
 import { createLedger, type Ledger } from './store/ledger.js'
 import { createReplicas, replicatedMarks } from './store/replicas.js'
+import { type Complain, createComplaints } from './telemetry/complaints.js'
 import { reportAttempt } from './telemetry/delivery-report.js'
 import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
 import { createMetrics, type Metrics } from './telemetry/metrics.js'
@@ -64,7 +65,6 @@ const CLOSED_EARLY = 'the DeliveryWorker was closed before it took anything'
 const FORGET_EVERY_MS = 1_000
 /** How long a verdict waits that Redis did not take. */
 const RECORD_REPEAT_MS = 500
-const QUIET_MS = 1_000
 const REACH_AGAIN_MS = 200
 /** How long outcomes have to be recorded once the connections behind them were cut off. */
 const CUT_OFF_MS = 2_000
@@ -83,14 +83,16 @@ export class DeliveryWorker {
   readonly #batches: BatchStore
   readonly #permits: Permits
   readonly #ports: Ports
+  readonly #complain: Complain
   readonly #stopping = new AbortController()
   readonly #cut = new AbortController()
   readonly #gone = new AbortController()
   readonly #metrics: Metrics
   #consumers: Consumer[] = []
   #pulse: Pulse | undefined
-  #finished: string[] = []
-  #quietUntil = 0
+  /** By how long their verdicts are still to be remembered. */
+  #finished = new Map<number, string[]>()
+  #attempts = 0
   #closed: Promise<void> | undefined
   #stopForgetting: () => void = () => undefined
   #state: 'new' | 'running' | 'closing' | 'closed' = 'new'
@@ -113,6 +115,7 @@ export class DeliveryWorker {
     this.#clock = clock
     this.#name = checkName(name)
     this.#logger = logger === undefined ? createLogger(logLevel) : parseLogger(logger)
+    this.#complain = createComplaints(this.#logger, clock)
     this.#keys = keysOf(name)
     this.#redis = createRedis(redis, 'worker', (error) => this.#onRedisError(error))
     this.#ledgerRedis = createRedis(redis, 'ledger', (error) => this.#onRedisError(error))
@@ -188,11 +191,13 @@ export class DeliveryWorker {
     const stopped = Promise.all(this.#consumers.map((consumer) => consumer.stop()))
     this.#stopping.abort()
     this.#permits.stop()
-    const inTime = (await this.#within(stopped, deadlineMs)) || (await this.#cutOff(stopped))
+    const waitMs = this.#isWaitingInVain() ? 0 : deadlineMs
+    const inTime = (await this.#within(stopped, waitMs)) || (await this.#cutOff(stopped))
     this.#stopForgetting()
     this.#pulse?.stop()
     await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
-    if (inTime) await this.#forget()
+    // A Redis that hangs would keep it for ever.
+    if (inTime) await this.#within(this.#forget(), CUT_OFF_MS)
     this.#gone.abort()
     if (inTime) this.#permits.close()
     else this.#permits.drop()
@@ -200,6 +205,11 @@ export class DeliveryWorker {
     this.#ledgerRedis.disconnect()
     this.#replicaRedis?.disconnect()
     this.#state = 'closed'
+  }
+
+  /** Without Redis nothing new comes, and BullMQ would wait for its answer for as long as it is away. */
+  #isWaitingInVain(): boolean {
+    return this.#pulse?.isAlive !== true && !this.#consumers.some((consumer) => consumer.isWorking)
   }
 
   /** A Redis that would lose mail in silence is refused before anything is taken out of it. */
@@ -259,14 +269,17 @@ export class DeliveryWorker {
       clock: this.#clock,
       attempt: (delivery, token) => this.#attempt(delivery, token),
       onUnreadable: (unreadableLane, id, error) => this.#refuse(unreadableLane, id, error),
-      onFinished: (id) => this.#finished.push(id),
+      onFinished: (id, keptSeconds) => this.#finish(id, keptSeconds),
       onRebuilt: (rebuiltLane) => this.#logger.warn({ lane: rebuiltLane }, 'jobs waited and none was taken'),
       onError: (error) => this.#onRedisError(error),
     })
   }
 
-  async #attempt(delivery: Delivery, token: string): Promise<Attempt & { readonly outcome: Outcome }> {
+  async #attempt(delivery: Delivery, lock: string): Promise<Attempt & { readonly outcome: Outcome }> {
     const startedAt = this.#clock.monotonicMs()
+    // The lock may have been that of an earlier attempt at the same delivery.
+    this.#attempts += 1
+    const token = `${lock}#${this.#attempts}`
     const attempt = await runAttempt({ delivery, token, ports: this.#ports, signal: this.#stopping.signal })
     const durationMs = this.#clock.monotonicMs() - startedAt
     reportAttempt(
@@ -305,9 +318,11 @@ export class DeliveryWorker {
     const lifeMs = lastReplyMs + this.#config.lockMs
     return {
       now: () => this.#clock.now(),
+      chance: () => this.#clock.random(),
       laneRule: (lane) => this.#laneRule(lane),
       claim: (entry) => ledger.claim(entry),
-      mark: (entry, token, takeOver) => ledger.mark(entry, token, { takeOver, lifeMs }),
+      mark: (entry, token, takeOver) => this.#mark(ledger.mark(entry, token, { takeOver, lifeMs })),
+      leaveMs: this.#config.lockMs,
       release: (entry, token, mayBeAccepted) => ledger.release(entry, token, mayBeAccepted),
       record: (entry, verdict) => ledger.record(entry, verdict),
       beforeRepeat: (error) => this.#beforeRepeat(error),
@@ -321,8 +336,19 @@ export class DeliveryWorker {
     }
   }
 
+  /** The delivery is held, and says no more than that; why is said here. */
+  async #mark<T>(marked: Promise<T>): Promise<T> {
+    try {
+      return await marked
+    } catch (error) {
+      this.#complain(error, 'a delivery could not be marked, and is not sent before it is')
+      throw error
+    }
+  }
+
   async #beforeRepeat(error: unknown): Promise<boolean> {
-    this.#complain(error, 'a verdict could not be recorded and will be')
+    const isOver = this.#gone.signal.aborted
+    this.#complain(error, `a verdict could not be recorded${isOver ? '' : ' and will be'}`)
     await this.#clock.sleep(RECORD_REPEAT_MS, this.#gone.signal)
     return !this.#gone.signal.aborted
   }
@@ -347,11 +373,17 @@ export class DeliveryWorker {
     }
   }
 
+  #finish(id: string, keptSeconds: number): void {
+    const ids = this.#finished.get(keptSeconds) ?? []
+    ids.push(id)
+    this.#finished.set(keptSeconds, ids)
+  }
+
   async #forget(): Promise<void> {
-    const ids = this.#finished
-    this.#finished = []
+    const finished = this.#finished
+    this.#finished = new Map()
     try {
-      await this.#ledger.forget(ids)
+      await Promise.all([...finished].map(([seconds, ids]) => this.#ledger.forget(ids, seconds)))
     } catch (error) {
       // The time to live of the verdicts clears them away as well.
       this.#logger.debug({ reason: messageOf(error) }, 'verdicts were not cleared')
@@ -360,13 +392,5 @@ export class DeliveryWorker {
 
   #onRedisError(error: Error): void {
     this.#complain(error, 'redis')
-  }
-
-  /** While Redis is away every delivery and every connection complains; once a second is enough to read. */
-  #complain(error: unknown, what: string): void {
-    const now = this.#clock.monotonicMs()
-    if (now < this.#quietUntil) return
-    this.#quietUntil = now + QUIET_MS
-    this.#logger.error(errorFields(error), what)
   }
 }

@@ -27,6 +27,9 @@ export interface Permits {
   drop(): void
 }
 
+/** Each is told of once. */
+const MOST_MISSING = 100
+
 export interface PermitsOptions {
   readonly config: WorkerConfig
   readonly redis: Redis
@@ -46,13 +49,20 @@ export function createPermits(options: PermitsOptions): Permits {
     opened: (relay: string) => metrics().count('fluxmail_smtp_connections_opened_total', { relay }),
     closed: () => undefined,
   }
-  const relays = createRelays(config.relays, config.routes, clock, events, { circuits })
+  const relays = createRelays(config.relays, config.routes, clock, events, { circuits, failed })
   const pace = createPace(config.maxPerWorkerPerSecond)
+  const missing = new Set<string>()
+  const warnOfMissing = (route: string) => {
+    if (missing.has(route) || missing.size >= MOST_MISSING) return
+    missing.add(route)
+    logger.warn({ route }, 'mail waits for a route that this worker does not have; name it under routes')
+  }
   return {
     start: () => circuits.start(),
     // The connection first and the permit right before the wire, so that no permit grows old over a connection.
     async permit(route, signal, sender) {
       const acquired = await relays.acquire(route, signal, sender)
+      if (acquired.kind === 'missing') warnOfMissing(acquired.route)
       if (acquired.kind !== 'lease') return acquired
       const { lease } = acquired
       if (await pace.take(signal)) return { kind: 'granted', grant: timed(lease, clock, metrics()) }

@@ -2,6 +2,7 @@
 // BullMQ's keys stand beside ours under the same hash tag, so that scripts may touch both on a cluster.
 
 import { Redis, type RedisOptions } from 'ioredis'
+import { systemClock } from './clock.js'
 import { FluxMailError, guarded, messageOf } from './errors.js'
 
 type Options = Omit<RedisOptions, 'replyMapping'>
@@ -14,18 +15,23 @@ export type { Redis }
 export const defaultRedisUrl = 'redis://127.0.0.1:6379'
 export const defaultName = 'fluxmail'
 
-/** How long a producer tries to connect before it says `queue_unavailable`. */
-const PRODUCER_CONNECT_MS = 3_000
-/** How long it waits for an answer; what it repeats after that is not stored twice. */
-const PRODUCER_COMMAND_MS = 15_000
+/** How long who waits for a connection, or for Redis to load its data, is kept before it is `queue_unavailable`. */
+const READY_MS = 3_000
+/**
+ * How long a producer waits for an answer; what it repeats after that is not stored twice. The largest email has to
+ * be through by then: 25 MB of attachments take 2.5 s at 100 Mbit/s.
+ */
+const PRODUCER_ANSWER_MS = 6_000
 
 const roles = {
   // A producer has a caller who waits: it fails fast, and keeps nothing back for later.
   producer: {
     maxRetriesPerRequest: 1,
     enableOfflineQueue: false,
-    connectTimeout: PRODUCER_CONNECT_MS,
-    commandTimeout: PRODUCER_COMMAND_MS,
+    connectTimeout: READY_MS,
+    commandTimeout: PRODUCER_ANSWER_MS,
+    // A connection that is silent for so long is given up, so that the next caller does not wait as long again.
+    socketTimeout: PRODUCER_ANSWER_MS,
   },
   // A worker outlives Redis being away: BullMQ demands that its commands wait.
   worker: { maxRetriesPerRequest: null },
@@ -33,26 +39,24 @@ const roles = {
   ledger: { maxRetriesPerRequest: null, enableAutoPipelining: true },
 } as const satisfies Record<string, Options>
 
+/** A primary that was made a replica keeps its clients; the name that they connected to has moved on. */
+const reconnectOnError = ({ message }: Error) => /\bREADONLY\b/.test(message)
+
 /** Builds a connection that opens on first use; `onError` hears of every lost connection. */
 export function createRedis(
   target: RedisTarget,
   role: keyof typeof roles,
   onError: (error: Error) => void = () => undefined,
 ): Redis {
-  const options: Options = { ...roles[role], lazyConnect: true }
+  const options: Options = { ...roles[role], lazyConnect: true, reconnectOnError }
   const redis =
     typeof target === 'string'
       ? new Redis(checkedUrl(target), options)
       : guarded('invalid_config', 'redis', () => new Redis({ ...checkedOptions(target), ...options }))
   // Without a listener ioredis prints every failed reconnect to the console.
-  redis.on('error', (error) => {
-    lastErrors.set(redis, error)
-    onError(error)
-  })
+  redis.on('error', onError)
   return redis
 }
-
-const lastErrors = new WeakMap<Redis, Error>()
 
 const shouldBe = 'must be a URL such as redis://127.0.0.1:6379 (or rediss:// for TLS), or options of ioredis'
 
@@ -82,9 +86,8 @@ export async function ready(redis: Redis): Promise<void> {
   const waiting = becomingReady.get(redis) ?? becomesReady(redis).finally(() => becomingReady.delete(redis))
   becomingReady.set(redis, waiting)
   await waiting.catch((cause: unknown) => {
-    // ioredis says why in an event, and only «Connection is closed.» to who waits.
-    const message = messageOf(lastErrors.get(redis) ?? cause)
-    throw new FluxMailError('queue_unavailable', `Redis at ${placeOf(redis)} cannot be reached: ${message}`)
+    const why = messageOf(cause)
+    throw new FluxMailError('queue_unavailable', `Redis at ${placeOf(redis)} cannot be reached: ${why}`)
   })
 }
 
@@ -92,10 +95,10 @@ function placeOf({ options: { host, port, path } }: Redis): string {
   return path ?? `${host}:${port}`
 }
 
-async function becomesReady(redis: Redis): Promise<void> {
-  if (redis.status === 'wait') return redis.connect()
-  await new Promise<void>((resolve, reject) => {
+function becomesReady(redis: Redis): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
     const settle = (error?: Error) => {
+      stopTimer()
       redis.off('ready', settle)
       redis.off('error', settle)
       redis.off('end', ended)
@@ -103,10 +106,18 @@ async function becomesReady(redis: Redis): Promise<void> {
       else resolve()
     }
     const ended = () => settle(new Error('the connection was closed'))
+    const stopTimer = systemClock.after(READY_MS, () => settle(notReady(redis)))
     redis.once('ready', settle)
     redis.once('error', settle)
     redis.once('end', ended)
+    // Its promise only says «Connection is closed.», and the events why.
+    if (redis.status === 'wait') redis.connect().catch(() => undefined)
   })
+}
+
+function notReady({ status }: Redis): Error {
+  const why = status === 'connect' ? 'it hangs, or is loading its data' : 'there is no connection yet'
+  return new Error(`not ready within ${READY_MS} ms: ${why}`)
 }
 
 /** What a failed command of Redis means to a caller. Its cause is told in words: ioredis keeps the whole command. */
@@ -210,4 +221,21 @@ export function defineScript(redis: Redis, name: string, numberOfKeys: number, l
       throw new TypeError(`${name} takes ${numberOfKeys} keys`)
     return command.call(redis, ...keys, ...args)
   }
+}
+
+/** Whether Redis has forgotten a script that it was sent, as it does at SCRIPT FLUSH. */
+export function isForgotten(error: Error): boolean {
+  return error.message.startsWith('NOSCRIPT')
+}
+
+const sending = new WeakMap<Redis, Promise<unknown>>()
+
+/** Sends every script that this connection knows; all who ask at once wait for it together. */
+export async function sendScripts(redis: Redis): Promise<void> {
+  const scripts: { readonly lua: string }[] = Object.values(redis.scriptsSet)
+  const sent =
+    sending.get(redis) ??
+    Promise.all(scripts.map(({ lua }) => redis.script('LOAD', lua))).finally(() => sending.delete(redis))
+  sending.set(redis, sent)
+  await sent
 }

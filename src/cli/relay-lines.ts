@@ -28,7 +28,7 @@ export function troubleLines(relays: readonly RelayStatus[], context: Context): 
 }
 
 function linesOf(status: RelayStatus, context: Context): string[] {
-  const { relay, circuit, fault, openedAt, nextProbeAt, senders } = status
+  const { relay, circuit, fault, reply, openedAt, nextProbeAt, senders } = status
   const columns = columnsOf(context.stdout)
   const paint = paintFor(context.stdout, context.env)
   const why = fault && openedAt ? `, ${faults[fault]}, since ${instant(openedAt)}` : ''
@@ -36,12 +36,14 @@ function linesOf(status: RelayStatus, context: Context): string[] {
   const head = circuit === 'open' ? paint('red', text) : circuit === 'closed' ? text : paint('yellow', text)
   const held = senders
     .slice(0, SENDERS_SHOWN)
-    .map(({ sender, nextTryAt }) =>
+    .flatMap(({ sender, nextTryAt, reply: said }) => [
       cut(`  refuses ${visible(sender)}; next try ${instant(nextTryAt)}`, columns),
-    )
-  const more = senders.length - held.length
+      ...(said ? [cut(`    it said: ${visible(said)}`, columns)] : []),
+    ])
+  const more = senders.length - SENDERS_SHOWN
   return [
     head,
+    ...(reply ? [cut(`  it said: ${visible(reply)}`, columns)] : []),
     ...(nextProbeAt ? [`  next probe ${instant(nextProbeAt)}`] : []),
     ...held,
     ...(more > 0 ? [`  and ${more} senders more`] : []),

@@ -2,6 +2,7 @@
 
 import type { RetryRule } from '../config.js'
 import type { Delivery, LaneRule } from './delivery.js'
+import { because } from './outcome.js'
 
 /**
  * Milliseconds until the next attempt. `attempt` is 1 after the first; `chance` is 0 to 1 and spreads the delay.
@@ -27,4 +28,11 @@ export function expired(delivery: Delivery, rule: LaneRule, now: number): string
   const age = ageMs(delivery, now)
   if (age < rule.maxAgeMs) return undefined
   return `it is ${Math.round(age / 1000)} s old and its lane allows ${Math.round(rule.maxAgeMs / 1000)} s`
+}
+
+export const pastItsTime = because('expired', 'it was not sent before its expiresAt')
+
+/** Whether its `expiresAt` is over, by the wall clock, whatever it waited for. */
+export function isPast({ expiresAt }: Pick<Delivery, 'expiresAt'>, now: number): boolean {
+  return expiresAt !== undefined && now >= expiresAt
 }

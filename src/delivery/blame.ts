@@ -24,6 +24,7 @@ const byStage: Readonly<Record<Stage, Blamed>> = {
 
 const byJudgement = new Map<Judgement, Blamed>([
   ['sender', 'sender'],
+  ['identity', 'sender'],
   ['relay', 'relay'],
   ['auth', 'relay'],
   ['policy', 'relay'],

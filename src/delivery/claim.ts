@@ -2,11 +2,14 @@
 // since a job that has sent can come back. A verdict means that nothing is sent again.
 
 import type { Standing } from '../store/ledger.js'
+import { isPast, pastItsTime } from './backoff.js'
 import type { Attempt, Delivery } from './delivery.js'
 import { because, type Outcome } from './outcome.js'
 
-/** A delivery whose worker died so often is likely to be the cause of it. */
-const MAX_CRASHES = 10
+/** A delivery whose worker died so often may be the cause of it; it may as well have been near one that is. */
+const MANY_CRASHES = 10
+const FIRST_CRASH_HOLD_MS = 60_000
+const LONGEST_CRASH_HOLD_MS = 3_600_000
 
 export async function claim(attempt: Attempt): Promise<Attempt> {
   const standing = await attempt.ports.claim(attempt.delivery)
@@ -17,7 +20,7 @@ export async function claim(attempt: Attempt): Promise<Attempt> {
   }
   const unknown = standing.kind === 'free' ? undefined : unknownBy(attempt, standing)
   if (unknown) return { ...attempt, outcome: unknown }
-  const outcome = refuse(attempt.delivery, attempt.ports.now())
+  const outcome = refuse(attempt)
   if (outcome) return { ...attempt, outcome }
   return standing.kind === 'marked' ? { ...attempt, takeOver: true } : attempt
 }
@@ -30,17 +33,20 @@ function unknownBy({ ports, delivery }: Attempt, standing: Standing): Outcome | 
   return holdMs > 0 ? { kind: 'held', reason, holdMs } : undefined
 }
 
-function refuse(delivery: Delivery, now: number): Outcome | undefined {
-  if (delivery.expiresAt !== undefined && now >= delivery.expiresAt) {
-    return { kind: 'failed', reason: because('expired', 'it was not sent before its expiresAt') }
-  }
-  if (delivery.crashes >= MAX_CRASHES) {
-    return {
-      kind: 'failed',
-      reason: because('crashed', `a worker died ${delivery.crashes} times while it had this delivery`),
-    }
-  }
-  return undefined
+function refuse({ delivery, ports }: Attempt): Outcome | undefined {
+  if (isPast(delivery, ports.now())) return { kind: 'failed', reason: pastItsTime }
+  return delivery.crashes >= MANY_CRASHES ? setApart(delivery, ports.chance()) : undefined
+}
+
+/**
+ * Once after each crash it waits, longer each time, so that it is tried apart from those that it was taken with. It
+ * never fails for it: no number of killed workers may cost a message.
+ */
+function setApart({ crashes, heldFor }: Delivery, chance: number): Outcome | undefined {
+  const reason = because('crashed', `a worker died ${crashes} times while it had this delivery`)
+  if (heldFor === `${reason.code} ${reason.message}`) return undefined
+  const longest = Math.min(FIRST_CRASH_HOLD_MS * 2 ** (crashes - MANY_CRASHES), LONGEST_CRASH_HOLD_MS)
+  return { kind: 'held', reason, holdMs: Math.ceil(longest * (1 + chance) * 0.5) }
 }
 
 /** What the ledger remembers of the end of this delivery; of a row whose verdict it has forgotten, only that it ended. */

@@ -23,6 +23,8 @@ export interface Delivery extends Entry {
   readonly attemptsMade: number
   /** How often a worker died while it had this delivery. */
   readonly crashes: number
+  /** The code and the message that it was held for last, if its last attempt was. */
+  readonly heldFor?: string
 }
 
 /** What a relay was asked for last; `body` is the final dot. */
@@ -44,8 +46,11 @@ export type Exchange =
     }
   | { readonly kind: 'stopped'; readonly answer: LeaveAnswer | 'closing' }
 
-/** What an attempt is told that asks leave to send. */
-export type LeaveAnswer = MarkAnswer | 'ledger_unreachable'
+/**
+ * What an attempt is told that asks leave to send. `too_late`: leave was given, and by the time that it was heard another
+ * attempt may have been made.
+ */
+export type LeaveAnswer = MarkAnswer | 'ledger_unreachable' | 'too_late' | 'expired'
 
 export interface Transmission {
   readonly from: string
@@ -83,15 +88,21 @@ export type Permission =
       readonly relay: string
       readonly why: 'circuit' | 'sender'
       readonly waitMs: number
+      /** What the relay said when it was shut, without addresses. */
+      readonly said?: string
     }
   | { readonly kind: 'closing' }
 
 /** What an attempt needs of the world; the worker fills it. */
 export interface Ports {
   now(): number
+  /** 0 up to, not including, 1. */
+  chance(): number
   laneRule(lane: string): LaneRule
   claim(entry: Entry): Promise<Standing>
   mark(entry: Entry, token: string, takeOver: boolean): Promise<MarkAnswer>
+  /** For how long after a mark was asked for it is leave to send: no longer than the lock of its job. */
+  readonly leaveMs: number
   release(entry: Entry, token: string, mayBeAccepted: boolean): Promise<void>
   record(entry: Entry, verdict: Verdict): Promise<Recorded>
   /** Waits before the ledger is written to once more; false when the worker is gone and nobody can. */
@@ -105,7 +116,7 @@ export interface Ports {
 
 export interface Attempt {
   readonly delivery: Delivery
-  /** The token of the job's lock: it names this attempt. */
+  /** The token of the job's lock, `#` and a number: it names this attempt. */
   readonly token: string
   readonly ports: Ports
   readonly signal: AbortSignal

@@ -12,6 +12,8 @@ type Broken = Exchange & { readonly kind: 'broken' }
 
 /** How long mail waits when a fault holds it, unless the reply names a longer time. */
 const holdMs = { connect: 5_000, auth: 5_000, relay: 5_000, sender: 60_000, policy: 60_000 } as const
+/** At the least where the relay has heard of the recipient: for this one the reply may always be the same. */
+const refusedHoldMs = 60_000
 
 export function judge(attempt: Attempt): Attempt {
   if (attempt.exchange === undefined) throw new TypeError('judge needs an exchange')
@@ -46,7 +48,7 @@ function brokenIn(exchange: Broken): Outcome {
   const { phase, code, message, response } = exchange
   const reply = response === undefined ? undefined : parseReply(response)
   if (reply !== undefined) return brokenWith(reply, exchange)
-  if (phase === 'connect') return held(connectFault(code), because(code, message))
+  if (phase === 'connect') return held(connectFault(code), 'connect', because(code, message))
   if (phase === 'envelope') return { kind: 'deferred', reason: because(code, message) }
   return { kind: 'unknown', reason: because('unknown', `no answer to the final dot: ${message}`) }
 }
@@ -68,10 +70,16 @@ function outcomeOf(judgement: Judgement, stage: ReplyStage, reason: Reason): Out
       return { kind: 'deferred', reason, ...namedTime(reason) }
     case 'slower':
       return isBeforeMail(stage)
-        ? { ...held(undefined, reason), slower: true }
+        ? { ...held(undefined, stage, reason), slower: true }
         : { kind: 'deferred', reason, slower: true, ...namedTime(reason) }
+    case 'sender':
+      return stage === 'mail'
+        ? held('sender', stage, reason)
+        : { kind: 'deferred', reason, fault: 'sender', ...namedTime(reason) }
+    case 'identity':
+      return held('sender', stage, reason)
     default:
-      return held(judgement, reason)
+      return held(judgement, stage, reason)
   }
 }
 
@@ -79,9 +87,10 @@ function isBeforeMail(stage: ReplyStage): boolean {
   return stage === 'connect' || stage === 'auth'
 }
 
-function held(fault: Fault | undefined, reason: Reason): Outcome & { kind: 'held' } {
+function held(fault: Fault | undefined, stage: ReplyStage, reason: Reason): Outcome & { kind: 'held' } {
   const { retryAfterMs = 0 } = namedTime(reason)
-  const ms = Math.max(holdMs[fault ?? 'connect'], retryAfterMs)
+  const leastMs = isBeforeMail(stage) || stage === 'mail' ? holdMs[fault ?? 'connect'] : refusedHoldMs
+  const ms = Math.max(leastMs, retryAfterMs)
   return { kind: 'held', reason, holdMs: ms, ...(fault === undefined ? {} : { fault }) }
 }
 

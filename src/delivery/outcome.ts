@@ -32,6 +32,8 @@ export type Outcome =
       readonly retryAfterMs?: number
       /** The relay asks for less: fewer connections or fewer messages in the same time. */
       readonly slower?: true
+      /** It speaks of the sender, and may be the word of this recipient's own server. */
+      readonly fault?: 'sender'
     }
   | {
       readonly kind: 'held'

@@ -37,14 +37,12 @@ function missing(route: string): Outcome {
   return { kind: 'held', reason: because('no_route', message), holdMs: MISSING_ROUTE_HOLD_MS }
 }
 
-function shut({ relay, why, waitMs }: Permission & { kind: 'shut' }, sender: string): Outcome {
+function shut({ relay, why, waitMs, said }: Permission & { kind: 'shut' }, sender: string): Outcome {
+  const words = said === undefined ? '' : `; it said: ${said}`
   const reason =
     why === 'sender'
-      ? because(
-          'sender_held',
-          `the relay ${relay} refused the sender ${sender}; it is asked again from time to time`,
-        )
-      : because('circuit_open', `the relay ${relay} is not used until it has proved to be well again`)
+      ? because('sender_held', `the relay ${relay} refuses the sender ${sender} for now${words}`)
+      : because('circuit_open', `the relay ${relay} is not used for now${words}`)
   return { kind: 'held', reason, holdMs: waitMs }
 }
 

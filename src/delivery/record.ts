@@ -4,7 +4,7 @@
 import type { SettledOutcome, Verdict } from '../store/ledger.js'
 import { expired } from './backoff.js'
 import { settledBefore } from './claim.js'
-import { type Attempt, isSettled } from './delivery.js'
+import { type Attempt, isSettled, type LeaveAnswer } from './delivery.js'
 import { doubtMessage } from './doubt.js'
 import { because, type Outcome, type Reason } from './outcome.js'
 
@@ -36,12 +36,14 @@ export async function record(attempt: Attempt): Promise<Ended> {
   }
 }
 
+/** Refused a mark, there is none; without an answer there may be one. */
+const mayBeMarked = new Set<LeaveAnswer | 'closing'>(['ledger_unreachable', 'too_late'])
+
 /** Takes the mark away. Left standing, it would make a delivery unknown that certainly was not accepted. */
 async function letGo(attempt: Attempt): Promise<void> {
   const { ports, delivery, token, exchange } = attempt
   if (exchange === undefined) return
-  // Refused a mark, there is none; without an answer there may be one.
-  if (exchange.kind === 'stopped' && exchange.answer !== 'ledger_unreachable') return
+  if (exchange.kind === 'stopped' && !mayBeMarked.has(exchange.answer)) return
   await surely(attempt, () => ports.release(delivery, token, attempt.outcome?.kind === 'unknown'))
 }
 

@@ -7,8 +7,17 @@ import type { ReplyStage } from './replies.js'
 /**
  * Whom a refusal speaks of, and whether it may change. `permanent` is about this recipient or this message,
  * `slower` asks for less, `policy` is about us; `auth`, `relay` and `sender` wait for somebody to mend something.
+ * `identity` is `sender` in words that only the relay that we log in to can say: our login may not use this sender.
  */
-export type Judgement = 'permanent' | 'temporary' | 'slower' | 'policy' | 'sender' | 'relay' | 'auth'
+export type Judgement =
+  | 'permanent'
+  | 'temporary'
+  | 'slower'
+  | 'policy'
+  | 'sender'
+  | 'identity'
+  | 'relay'
+  | 'auth'
 
 export interface Example {
   readonly stage: ReplyStage

@@ -12,13 +12,15 @@ export type { Judgement } from './reply-rule.js'
 
 /** What a rule reads of a text; a relay may send a megabyte. */
 const LONGEST_TEXT = 2_000
+/** Whoever chose an address must not choose the judgement with it: `<relaying@denied.example>: user unknown`. */
+const address = /[^\s<>"'(),;:[\]]+@[^\s<>"'(),;:[\]]+/g
 
 /** Rules in order; the first that fits decides. */
 export const replyRules: readonly Rule[] = [...rulesByTag, ...rulesByWords, ...rulesByCommand]
 
 /** Whom a refusal speaks of. Before MAIL FROM nobody's recipient can be at fault. */
 export function judgeReply(reply: Reply, stage: ReplyStage): Judgement {
-  const read = { ...reply, text: reply.text.slice(0, LONGEST_TEXT) }
+  const read = { ...reply, text: reply.text.slice(0, LONGEST_TEXT).replace(address, '@') }
   const rule = replyRules.find((each) => fits(each, read, stage))
   if (rule) return rule.judgement
   if (stage === 'connect') return 'relay'

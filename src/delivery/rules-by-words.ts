@@ -22,6 +22,43 @@ export const rulesByWords: readonly Rule[] = [
     },
   },
   {
+    // Postfix asked the recipient's server (address_verify) and quotes it; what that one thinks of us passes.
+    judgement: 'permanent',
+    stages: ['rcpt'],
+    code: permanentCode,
+    words:
+      /\bundeliverable address\b(?!.*(?:block|listed|spam|reputation|policy|client host|\bip\b|sender|relay))/i,
+    example: {
+      stage: 'rcpt',
+      reply:
+        '550 5.1.1 <foo@example.com>: Recipient address rejected: undeliverable address: unknown user: "foo"',
+      source: 'github.com/vdukhovni/postfix postfix/src/smtpd/smtpd_check.c (the reason is ours)',
+    },
+  },
+  {
+    judgement: 'temporary',
+    stages: ['rcpt'],
+    words: /\bun(?:deliverable|verified) address\b/i,
+    example: {
+      stage: 'rcpt',
+      reply:
+        '450 4.1.1 <foo@example.com>: Recipient address rejected: unverified address: Address verification in progress',
+      source: 'github.com/vdukhovni/postfix postfix/src/smtpd/smtpd_check.c',
+    },
+  },
+  {
+    // Who may send as whom is known to the relay that we log in to, and to nobody behind it. Postfix says it at RCPT.
+    judgement: 'identity',
+    stages: inTransaction,
+    words:
+      /\bnot owned by user\b|sender address rejected: not logged in|\bnot\b[^.]{0,40}(?<!permissions? to )\bsend(?:ing)? as\b|SendAsDenied/i,
+    example: {
+      stage: 'rcpt',
+      reply: '553 5.7.1 <foo@example.com>: Sender address rejected: not owned by user bar',
+      source: 'github.com/vdukhovni/postfix postfix/src/smtpd/smtpd_check.c',
+    },
+  },
+  {
     // A recipient, or the recipient's organisation, does not want it: that is nobody else's verdict.
     judgement: 'permanent',
     stages: afterSender,
@@ -73,7 +110,7 @@ export const rulesByWords: readonly Rule[] = [
     judgement: 'sender',
     stages: inTransaction,
     words:
-      /\b(?:SPF|DMARC|DKIM(?!-Signature))\b|\bsender\b(?!@| (?:ip|ident))(?:[^.]|\.\w){0,40}\b(?:rejected|refused|denied|verify|verification|not (?:verified|allowed|found|exist|valid)|does not exist|invalid|unknown)\b|(?:send|sending) (?:as|on behalf)|SendAsDenied|\bnot (?:allowed|authori[sz]ed|permitted) to (?:send|use)[^.]{0,20} (?:as|from)\b|(?:invalid|unroutable|unresolvable|bad|unknown|forged)[^.]{0,20} (?:sender|from)\b|email address is not verified/i,
+      /\b(?:SPF|DMARC|DKIM(?!-Signature))\b|\bsender\b(?!@| (?:ip|ident))(?:[^.]|\.\w){0,40}\b(?:rejected|refused|denied|verify|verification|not (?:verified|allowed|found|exist|valid)|does not exist|invalid|unknown)\b|(?:send|sending) (?:as|on behalf)|\bnot (?:allowed|authori[sz]ed|permitted) to (?:send|use)[^.]{0,20} (?:as|from)\b|(?:invalid|unroutable|unresolvable|bad|unknown|forged)[^.]{0,20} (?:sender|from)\b|email address is not verified/i,
     example: {
       stage: 'rcpt',
       reply: '450 4.1.8 Sender address rejected: Domain not found',
@@ -113,7 +150,7 @@ export const rulesByWords: readonly Rule[] = [
     judgement: 'relay',
     stages: inTransaction,
     words:
-      /\brelay(?:ing)?\b[^.,;]{0,40}\b(?:denied|prohibited|disallowed|forbidden|refused|not (?:allowed|permitted))|\b(?:not|unable|cannot)\b[^.]{0,40}\bto relay\b|\b(?:not|don't|cannot|can't) relay\b|\bas a relay\b|rcpthosts|smtp server of your/i,
+      /\brelay(?:ing)?\b[^.,;]{0,40}\b(?:denied|prohibited|disallowed|forbidden|refused|rejected|not (?:allowed|permitted|enabled))|\bprohibition: relaying|\bno relaying\b|\bnot a gateway\b|\b(?:not|unable|cannot)\b[^.]{0,40}\bto relay\b|\b(?:not|don't|cannot|can't) relay\b|\bas a relay\b|rcpthosts|smtp server of your/i,
     example: {
       stage: 'rcpt',
       reply:

@@ -1,16 +1,20 @@
 // Fourth step: the wire. The mark is written right before the bytes that the final dot follows, and not before the rest,
 // so the ledger never has to guess whether the window was opened.
 
+import { isPast, pastItsTime } from './backoff.js'
 import type { Attempt, LeaveAnswer } from './delivery.js'
 import { because, type Outcome } from './outcome.js'
 
 const UNREACHABLE_HOLD_MS = 1_000
+/** A relay may close while leave is asked for; when that takes longer, it was Redis that kept the relay waiting. */
+const PATIENCE_MS = 1_000
 
 export async function transmit(attempt: Attempt): Promise<Attempt> {
   const { delivery, message, sender, grant, ports, signal } = attempt
   if (message === undefined || sender === undefined || grant === undefined) {
     throw new TypeError('transmit needs a rendered message and a grant')
   }
+  let askedAt: number | undefined
   const exchange = await grant.transmit({
     from: sender,
     to: delivery.recipient.address,
@@ -18,28 +22,41 @@ export async function transmit(attempt: Attempt): Promise<Attempt> {
     eightBit: message.eightBit ?? false,
     smtpUtf8: message.smtpUtf8 ?? false,
     signal,
-    beforeBody: () => askLeave(attempt),
+    beforeBody: async () => {
+      askedAt = ports.now()
+      const answer = await askLeave(attempt, askedAt)
+      askedAt = undefined
+      return answer
+    },
   })
   if (exchange.kind === 'stopped') return { ...attempt, exchange, outcome: stopped(exchange.answer) }
+  if (exchange.kind !== 'broken' || exchange.phase === 'window') return { ...attempt, exchange }
   // Cut off by our own deadline and not by the relay: that is no attempt.
-  const cutOff = exchange.kind === 'broken' && exchange.phase !== 'window' && ports.cutOff.aborted
-  return cutOff ? { ...attempt, exchange, outcome: stopped('closing') } : { ...attempt, exchange }
+  if (ports.cutOff.aborted) return { ...attempt, exchange, outcome: stopped('closing') }
+  const isOurs = askedAt !== undefined && ports.now() - askedAt > PATIENCE_MS
+  return isOurs ? { ...attempt, exchange, outcome: stopped('ledger_unreachable') } : { ...attempt, exchange }
 }
 
-async function askLeave({ ports, delivery, token, takeOver = false }: Attempt): Promise<LeaveAnswer> {
+async function askLeave({ ports, delivery, token, takeOver = false }: Attempt, askedAt: number) {
+  if (isPast(delivery, askedAt)) return 'expired' satisfies LeaveAnswer
   try {
-    return await ports.mark(delivery, token, takeOver)
+    const answer: LeaveAnswer = await ports.mark(delivery, token, takeOver)
+    const isLate = answer === 'ok' && ports.now() - askedAt > ports.leaveMs
+    return isLate ? ('too_late' satisfies LeaveAnswer) : answer
   } catch {
     // What cannot be marked is not sent: without the mark a crash now would be a second copy later.
-    return 'ledger_unreachable'
+    return 'ledger_unreachable' satisfies LeaveAnswer
   }
 }
 
-function stopped(answer: string): Outcome {
+function stopped(answer: LeaveAnswer | 'closing'): Outcome {
+  if (answer === 'expired') return { kind: 'failed', reason: pastItsTime }
   const holdMs = answer === 'ledger_unreachable' ? UNREACHABLE_HOLD_MS : 0
+  // Whoever stood still for longer than a lock has lost its job.
+  const code = answer === 'too_late' ? 'superseded' : answer
   return {
     kind: 'held',
-    reason: because(answer, `the attempt was stopped before the wire: ${answer}`),
+    reason: because(code, `the attempt was stopped before the wire: ${answer}`),
     holdMs,
   }
 }

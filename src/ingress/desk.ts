@@ -100,14 +100,16 @@ export class Desk {
     const startedAt = clock.monotonicMs()
     const trace = receivedHeader({ ...received.from, domain, id, now: clock.now() })
     const lane = account?.lane ?? settings.lane
-    const submission = { sender, recipients, bytes, trace, lane, route: account?.route ?? settings.route }
+    const route = account?.route ?? settings.route
+    const submission = { user: account?.username ?? '', sender, recipients, bytes, trace, lane, route }
     const fields = { id, lane, recipients: recipients.length, bytes: bytes.length, ...this.#whoIs(received) }
     const told = () => ({ ...fields, durationMs: Math.round(clock.monotonicMs() - startedAt) })
     try {
       const { queue } = this.#parts
-      const { deliveries } = await submit(submission, { queue, domain, now: () => clock.now() })
+      const { deliveries, repeated } = await submit(submission, { queue, domain, now: () => clock.now() })
       const [first] = deliveries
-      this.#tell('accepted', { ...told(), delivery: first?.id, deliveries: deliveries.length })
+      const again = repeated ? { repeated } : {}
+      this.#tell('accepted', { ...told(), delivery: first?.id, deliveries: deliveries.length, ...again })
       return `2.0.0 Ok: queued as ${first?.id ?? id}${deliveries.length > 1 ? ` and ${deliveries.length - 1} more` : ''}`
     } catch (error) {
       this.refused(error, told())

@@ -45,8 +45,8 @@ async function redisFacts(redis: Redis, clock: Clock): Promise<RedisFacts> {
   }
 }
 
-function addressOf({ options: { host, port, path } }: Redis): string {
-  return path ? `-s ${path}` : `-h ${host} -p ${port}`
+function addressOf({ options: { host, port, path, tls } }: Redis): string {
+  return path ? `-s ${path}` : `-h ${host} -p ${port}${tls ? ' --tls' : ''}`
 }
 
 /** Our clock against that of Redis, in the middle of the question. */

@@ -1,7 +1,7 @@
 // The way out of Redis: one BullMQ worker a lane, each job an attempt, each outcome carried out.
 // A job that cannot be read fails with its reason; it never stops the worker.
 
-import { setMaxListeners } from 'node:events'
+import { EventEmitter, once, setMaxListeners } from 'node:events'
 import type { Job } from 'bullmq'
 import type { Clock } from '../clock.js'
 import type { RetryRule } from '../config.js'
@@ -28,8 +28,8 @@ export interface ConsumerOptions {
   attempt(delivery: Delivery, token: string): Promise<Attempt & { readonly outcome: Outcome }>
   /** A job of ours that cannot be read. */
   onUnreadable(lane: string, jobId: string, error: unknown): Promise<void>
-  /** A job is finished: its verdict need not be remembered any more. */
-  onFinished(id: string): void
+  /** A job is finished: its verdict need not be remembered for longer than so many seconds. */
+  onFinished(id: string, keptSeconds: number): void
   /** Jobs waited and none was taken, so what takes them was built anew. */
   onRebuilt(lane: string): void
   onError(error: Error): void
@@ -40,6 +40,8 @@ export interface Consumer {
   ready(): Promise<void>
   /** Whether jobs wait and it takes none, although it was rebuilt. */
   readonly isStuck: boolean
+  /** Whether a job is being worked on. */
+  readonly isWorking: boolean
   /** Stops taking jobs; resolves when none is being worked on. */
   stop(): Promise<void>
   /** Lets go of Redis; with `force`, jobs that are still active are left to stall. */
@@ -49,6 +51,8 @@ export interface Consumer {
 const WEEK_SECONDS = 7 * 24 * 3600
 /** Finished jobs stay for questions for a while; their counts are in the ledger for good. */
 const finishedJobs = { removeOnComplete: { age: 3600, count: 5000 }, removeOnFail: { age: 4 * WEEK_SECONDS } }
+/** A caller that adds a delivery again, under its idempotency key, has given up by then. */
+const REPEATABLE_SECONDS = 3600
 const FAULT_HOLD_MS = 10_000
 /** A job that stalls is judged by `claim`, so BullMQ itself must never fail it. */
 const MAX_STALLED = 1_000_000
@@ -64,6 +68,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   // Every job that cannot be moved listens.
   setMaxListeners(0, stopping.signal)
   const retired = new Set<Promise<void>>()
+  const idle = new EventEmitter()
   let active = 0
   let worker = build()
   const watch = createWatch({
@@ -72,7 +77,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     isBusy: () => active >= concurrency,
     hasWaiting: () => hasWaiting(redis, `${keys.bullPrefix}:${lane}`, clock.now()),
     rebuild: () => {
-      retire(worker)
+      retire(worker, retired)
       worker = build()
       options.onRebuilt(lane)
     },
@@ -87,17 +92,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         return await process(options, job, token, { keep, stopping: stopping.signal })
       } finally {
         active -= 1
+        if (active === 0) idle.emit('idle')
       }
     })
     built.run().catch(options.onError)
     return built
-  }
-
-  /** What it works on is finished by it; whether it can be closed is not waited for. */
-  function retire(old: PatientWorker): void {
-    const closing = old.close().finally(() => retired.delete(closing))
-    retired.add(closing)
-    old.wake()
   }
 
   return {
@@ -105,15 +104,27 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     get isStuck() {
       return watch.isStuck
     },
+    get isWorking() {
+      return active > 0
+    },
     stop: async () => {
       watch.stop()
       stopping.abort()
-      const stopped = worker.pause()
+      // It rejects where Redis goes away meanwhile, which says nothing of the jobs.
+      const stopped = worker.pause().catch(() => undefined)
       worker.wake()
       await Promise.all([stopped, ...retired])
+      if (active > 0) await once(idle, 'idle')
     },
     close: (force) => worker.close(force),
   }
+}
+
+/** What it works on is finished by it; whether it can be closed is not waited for. */
+function retire(old: PatientWorker, retired: Set<Promise<void>>): void {
+  const closing = old.close().finally(() => retired.delete(closing))
+  retired.add(closing)
+  old.wake()
 }
 
 function createWorker(
@@ -136,13 +147,17 @@ function createWorker(
   })
   worker.on('error', options.onError)
   const finished = (job: Job) => {
-    // While a caller may still add it again, or a relay may still answer, its verdict has to stand.
-    const isOpen = (job.data as Partial<Payload> | null)?.k === 1 || isUnknown(job)
-    if (!isOpen && job.finishedOn !== undefined) options.onFinished(job.id ?? '')
+    if (job.finishedOn !== undefined) options.onFinished(job.id ?? '', verdictSeconds(job))
   }
   worker.on('completed', finished)
   worker.on('failed', (job) => job && finished(job))
   return worker
+}
+
+/** While a relay may still answer, or a caller may still add it again, its verdict has to stand. */
+function verdictSeconds(job: Job): number {
+  if (isUnknown(job)) return finishedJobs.removeOnFail.age
+  return (job.data as Partial<Payload> | null)?.k === 1 ? REPEATABLE_SECONDS : 0
 }
 
 /** Whether a lane has a job that could be taken: one that waits, or one whose time has come. */

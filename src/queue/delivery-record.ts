@@ -119,7 +119,7 @@ async function stateOf(job: Job, standing: Standing): Promise<DeliveryState> {
   if (state === 'active') return 'active'
   if (state !== 'delayed') return 'waiting'
   if (job.attemptsStarted === 0) return 'scheduled'
-  return (job.data as { s?: number }).s === undefined ? 'deferred' : 'held'
+  return (job.data as { w?: string }).w === undefined ? 'deferred' : 'held'
 }
 
 function settledState(verdict: string): DeliveryState {

@@ -24,8 +24,10 @@ import { payloadOf, rowId } from './payload.js'
 
 const defaultLane = 'transactional'
 
-/** A content without its jobs, as a caller that died leaves it, is gone after an hour. */
+/** A content or a key without its jobs, as a caller that died leaves it, is gone after an hour. */
 const STAGED_TTL_SECONDS = 3600
+/** A caller that stood still for so long begins anew: its content may be gone, and its email sent by another. */
+const MAX_PAUSE_MS = 10 * 60_000
 
 export interface EnqueueOptions {
   /** Default `transactional`. */
@@ -68,6 +70,7 @@ interface Intake {
   /** What the receipt is stored under. */
   readonly digest: string
   readonly ttlSeconds: number
+  readonly begunAt: number
 }
 
 /** Enqueues one email, or finds the receipt of the same one under its key. */
@@ -98,6 +101,7 @@ export async function enqueueEmail(
     options,
     digest: sha256(idempotencyKey ?? emailId),
     ttlSeconds: isKeyed ? idempotencyTtlSeconds : unkeyedReceiptTtlSeconds,
+    begunAt: context.now(),
   }
   const stored = isKeyed ? await enqueueOnce(intake, fresh) : await store(intake, fresh)
   // The ids are random: only a repeated command of this very call finds its own.
@@ -107,13 +111,32 @@ export async function enqueueEmail(
 
 async function enqueueOnce(intake: Intake, fresh: Reservation): Promise<StoredReceipt> {
   const { receipts } = intake.context
-  const standing: Standing = (await receipts.reserve(intake.digest, fresh, intake.ttlSeconds)) ?? fresh
+  // However short a key is remembered, it stands for this email until its jobs are there.
+  const ttlSeconds = Math.max(intake.ttlSeconds, STAGED_TTL_SECONDS)
+  const standing: Standing = (await reserve(intake, fresh, ttlSeconds)) ?? fresh
   if (standing.fingerprint !== fresh.fingerprint) throw conflict()
   if (standing.messageId !== undefined) return standing
   const own = await store(intake, standing)
   // Another caller of the same key may have been first: what it stored is what is sent.
   const stored = await receipts.read(intake.digest)
   return stored?.messageId === undefined ? own : stored
+}
+
+/** What stands takes no more room; a reservation would, and nobody gives it back for as long as the key is remembered. */
+async function reserve(
+  { context, digest }: Intake,
+  fresh: Reservation,
+  ttlSeconds: number,
+): Promise<Standing | undefined> {
+  const { receipts, room } = context
+  try {
+    await room.check()
+  } catch (full) {
+    const standing = await receipts.read(digest)
+    if (standing?.messageId === undefined) throw full
+    return standing
+  }
+  return receipts.reserve(digest, fresh, ttlSeconds)
 }
 
 /** Stores content, jobs and receipt; all but the content at once, and only if no other caller of the key has. */
@@ -134,6 +157,7 @@ async function store(intake: Intake, reservation: Reservation): Promise<StoredRe
     contentTtlSeconds: contentTtlSeconds + Math.ceil(delayMs / 1000),
     witness: context.lanes.keyOf(lane, deliveries.at(-1)?.id ?? ''),
   })
+  if (context.now() - intake.begunAt > MAX_PAUSE_MS) throw stoodStill()
   await context.lanes.add(lane, jobsOf(intake, reservation, delayMs), commit)
   return receipt
 }
@@ -157,6 +181,13 @@ function fixedOptions({ lane = defaultLane, route = '', sendAt, expiresAt }: Enq
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
+}
+
+function stoodStill(): FluxMailError {
+  return new FluxMailError(
+    'queue_unavailable',
+    `this process or Redis stood still for over ${MAX_PAUSE_MS / 60_000} min; nothing was enqueued: enqueue it again`,
+  )
 }
 
 function conflict(): FluxMailError {

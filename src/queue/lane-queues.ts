@@ -3,7 +3,7 @@
 
 import { type BulkJobOptions, Job, Queue } from 'bullmq'
 import { FluxMailError } from '../errors.js'
-import type { Keys, Redis, ScriptCall } from '../redis.js'
+import { isForgotten, type Keys, type Redis, type ScriptCall, sendScripts } from '../redis.js'
 import type { Payload } from './payload.js'
 import { unreadable } from './readable-job.js'
 
@@ -64,7 +64,7 @@ export function createLaneQueues(redis: Redis, keys: Keys, lanes: readonly strin
 
   return {
     lanes,
-    add: (lane, jobs, commit) => addAtOnce(queueOf(lane), jobs, commit),
+    add: (lane, jobs, commit) => addAtOnce(redis, queueOf(lane), jobs, commit),
     keyOf: (lane, id) => queueOf(lane).toKey(id),
     async find(id) {
       for (const lane of lanes) {
@@ -93,7 +93,26 @@ export function createLaneQueues(redis: Redis, keys: Keys, lanes: readonly strin
 }
 
 /** What `addBulk` does is no transaction: a Redis that is killed or full in the middle of it keeps a part. */
-async function addAtOnce(queue: Queue, jobs: readonly NewJob[], commit?: ScriptCall): Promise<void> {
+async function addAtOnce(
+  redis: Redis,
+  queue: Queue,
+  jobs: readonly NewJob[],
+  commit?: ScriptCall,
+): Promise<void> {
+  const failed = await transact(queue, jobs, commit)
+  if (!failed) return
+  if (!isForgotten(failed)) throw failed
+  // Inside a transaction nobody sends a script again. What was added without the rest has the same ids.
+  await sendScripts(redis)
+  const failedAgain = await transact(queue, jobs, commit)
+  if (failedAgain) throw failedAgain
+}
+
+async function transact(
+  queue: Queue,
+  jobs: readonly NewJob[],
+  commit: ScriptCall | undefined,
+): Promise<Error | undefined> {
   const client = await queue.backend.client
   const transaction = client.multi()
   for (const { id, payload, ...rest } of jobs) {
@@ -103,11 +122,7 @@ async function addAtOnce(queue: Queue, jobs: readonly NewJob[], commit?: ScriptC
   }
   if (commit) transaction.runCommand(commit.name, [...commit.args])
   const answers = (await transaction.exec()) ?? []
-  const failed = answers.find(([error]) => error !== null)?.[0]
-  if (!failed) return
-  // Redis forgot a script that this connection has sent; inside a transaction nobody sends it again.
-  if (/NOSCRIPT/.test(failed.message)) client.disconnect(true)
-  throw failed
+  return answers.find(([error]) => error !== null)?.[0] ?? undefined
 }
 
 function optionsOf(job: NewJob): BulkJobOptions {

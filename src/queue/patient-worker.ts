@@ -48,6 +48,13 @@ export class PatientWorker extends Worker<unknown, JobResult> {
     return super.createJob(readable(data), id) as DeliveryJob
   }
 
+  /** Takes no more jobs for good. */
+  override pause(doNotWaitActive?: boolean): Promise<void> {
+    // BullMQ connects anew once it has paused, also when it was closed meanwhile: nobody would end that connection.
+    this.backend.reconnectBlocking = async () => undefined
+    return super.pause(doNotWaitActive)
+  }
+
   /** Ends a wait that is under way. */
   wake(): void {
     this.#wake.abort()

@@ -28,7 +28,7 @@ const payloadSchema = z.strictObject({
   /** First attempt that reached MAIL FROM, and time held after it. */
   f: z.number().optional(),
   h: z.number().optional(),
-  /** Held since, and for which reason. */
+  /** Held, or waiting in line with its time come, since then; and for which reason it is held. */
   s: z.number().optional(),
   w: z.string().optional(),
 })
@@ -141,5 +141,6 @@ export function deliveryOf(job: JobFacts, now: number): Delivery {
     ...(payload.r === undefined ? {} : { route: payload.r }),
     ...(payload.x === undefined ? {} : { expiresAt: payload.x }),
     ...(payload.f === undefined ? {} : { firstAttemptAt: payload.f }),
+    ...(payload.w === undefined ? {} : { heldFor: payload.w }),
   }
 }

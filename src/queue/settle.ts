@@ -121,13 +121,15 @@ async function defer(
   outcome: Outcome & { kind: 'deferred' },
   { now, chance, retry, keep }: SettleContext,
 ): Promise<never> {
-  const { s: _heldSince, w: _heldFor, ...payload } = job.data as Payload
+  const { w: _heldFor, ...payload } = job.data as Payload
+  const { code, message } = outcome.reason
+  const delayMs = retryDelayMs(retry, delivery.attemptsMade + 1, chance, outcome.retryAfterMs)
   await keep({
     ...payload,
     f: delivery.firstAttemptAt ?? now,
     ...(delivery.heldMs > 0 ? { h: delivery.heldMs } : {}),
+    // Once its time has come it waits in line, behind all that its lane has to send: that is no age either.
+    s: now + delayMs,
   })
-  const { code, message } = outcome.reason
-  const delayMs = retryDelayMs(retry, delivery.attemptsMade + 1, chance, outcome.retryAfterMs)
   throw new Deferral(`${code} ${message}`, delayMs)
 }

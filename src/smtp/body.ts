@@ -12,6 +12,8 @@ export interface BodyOptions<Answer extends string> {
   readonly bytes: Buffer
   /** What goes before them. */
   readonly head?: Buffer | undefined
+  /** Resolves when what was handed over waits in this process no more; false when it will never leave it. */
+  readonly flushed: () => Promise<boolean>
   /** Called once, when all but the last piece has been taken; of a body in one piece, before any of it. */
   readonly beforeBody: () => Promise<Answer | 'ok'>
   /** Called right before the piece that the final dot follows; false when it may not go out. */
@@ -67,10 +69,15 @@ export class Body<Answer extends string> extends Readable {
   }
 
   #askLeave(): void {
-    this.#options.beforeBody().then(
-      (answer) => (answer === 'ok' ? this.#pushLast() : this.#refuse(answer)),
+    this.#leave().then(
+      (answer) => (answer === 'ok' ? this.#pushLast() : answer && this.#refuse(answer)),
       (error: Error) => this.destroy(error),
     )
+  }
+
+  /** A relay may read slowly: until it has taken the rest, a worker that dies costs nothing. */
+  async #leave(): Promise<Answer | 'ok' | undefined> {
+    return (await this.#options.flushed()) ? this.#options.beforeBody() : undefined
   }
 
   #refuse(answer: Answer): void {

@@ -12,6 +12,8 @@ export interface Circuit {
   readonly openedAt: number
   /** What it was opened for. */
   readonly fault?: Fault
+  /** What the relay said then. */
+  readonly reply?: string
   /** The faults of late while it is closed. */
   readonly faultsAt: readonly number[]
   /** Who probes it, and until when nobody else may. */
@@ -25,6 +27,7 @@ export interface HeldSender {
   /** When one message of it may try again. */
   readonly until: number
   readonly refusals: number
+  readonly reply?: string
   /** Until when the message that tries has to be back. */
   readonly triedUntil?: number
 }
@@ -35,6 +38,13 @@ export type Verdict = 'ok' | 'fault' | 'none'
 export interface Report {
   readonly verdict: Verdict
   readonly fault?: Fault
+  /** Seen so often in a row that it needs no other sign. */
+  readonly isConfirmed?: boolean
+  /** A login that is refused to this worker alone. */
+  readonly isOwn?: boolean
+  readonly reply?: string
+  /** The time that the reply names. */
+  readonly retryAfterMs?: number
   readonly sender?: string
   /** The token of the probe that the attempt was. */
   readonly probe?: string
@@ -61,14 +71,20 @@ export function parseCircuit(json: string): Circuit {
 
 const MOST_FAULTS = 5
 const FAULTS_WITHIN_MS = 30_000
-/** Until the first probe; each further one doubles it. A refused login counts against the account, so it waits longer. */
-const PROBE_MS = { first: 1_000, longest: 30_000 }
-const LOGIN_MS = { first: 5_000, longest: 60_000 }
-const SENDER_MS = { first: 60_000, longest: 300_000 }
+/** Until the first probe, and what each further one makes of it. Relays lock the account of who logs in too often. */
+const PROBE_MS = { first: 1_000, times: 2, longest: 30_000 }
+const LOGIN_MS = { first: 5_000, times: 3, longest: 900_000 }
+const SENDER_MS = { first: 60_000, times: 2, longest: 300_000 }
 /** A prober renews this; one that has died holds nobody up for longer. */
 const PROBE_LIFE_MS = 10_000
 /** A probe for a sender is not renewed: this is longer than most messages take. */
 const SENDER_PROBE_MS = 60_000
+/** A quota that is over for the day may have been raised, so that a longer time is not waited out unasked. */
+const LONGEST_NAMED_MS = 900_000
+/** A worker whose own login was refused last leaves the probe to the others for so long. */
+const OTHERS_FIRST_MS = 1_000
+/** How long a worker stays away whose login is refused while that of another one is taken. */
+export const aloneMs = LOGIN_MS.longest
 /** How long after a good probe one fault is enough to open it again. */
 const TRIAL_MS = 10_000
 const MOST_SENDERS = 3
@@ -103,7 +119,7 @@ export function probing(
   const leased =
     standing.state === 'open' ? { ...standing, probe: { token, until: now + PROBE_LIFE_MS } } : standing
   if (sender === undefined || held === undefined) return leased
-  return withSender(leased, sender, { ...held, triedUntil: now + SENDER_PROBE_MS })
+  return withSender(leased, sender, { ...held, triedUntil: now + SENDER_PROBE_MS }, now)
 }
 
 /** The circuit with more time for its probe, which is renewed while it is on its way. */
@@ -112,10 +128,23 @@ export function renewed(circuit: Circuit, token: string, now: number): Circuit |
   return { ...circuit, probe: { token, until: now + PROBE_LIFE_MS } }
 }
 
-/** The circuit as one that begins afresh sees it: a login that was refused may be right by now. */
-export function probedSoon(circuit: Circuit, now: number): Circuit | undefined {
-  const isWaiting = circuit.state === 'open' && circuit.fault === 'auth' && now < circuit.until
-  return isWaiting && now - circuit.openedAt >= LOGIN_MS.first ? { ...circuit, until: now } : undefined
+/**
+ * What a worker knows of its own login: not tried since it was started and configured, refused when last tried,
+ * or refused when that of another worker has been taken since (`alone`).
+ */
+export type OwnLogin = 'untried' | 'refused' | 'alone'
+
+/**
+ * The circuit as this worker sees it after a login was refused: a password that has just been configured may be
+ * right by now and is tried at once, and one that was refused is not tried before those of the others.
+ */
+export function seenBy(circuit: Circuit, own: OwnLogin | undefined): Circuit {
+  if (own === undefined || circuit.state !== 'open' || circuit.fault !== 'auth') return circuit
+  const { until, openedAt } = circuit
+  return {
+    ...circuit,
+    until: own === 'untried' ? Math.min(until, openedAt + LOGIN_MS.first) : until + OTHERS_FIRST_MS,
+  }
 }
 
 export type Look =
@@ -147,8 +176,13 @@ function shutUntil(why: 'circuit' | 'sender', until: number, probedUntil = 0, no
 /** The circuit at `now`: one that was half-open for long enough is closed. */
 export function atTime(circuit: Circuit, now: number): Circuit {
   if (circuit.state !== 'half' || now < circuit.until) return circuit
-  const { fault: _fault, ...rest } = circuit
+  const { fault: _fault, reply: _reply, ...rest } = circuit
   return { ...rest, state: 'closed', until: 0, openings: 0, faultsAt: [] }
+}
+
+/** The senders held at `now`, without those whose mail has not come back for long. */
+export function heldSenders({ senders }: Circuit, now: number): readonly (readonly [string, HeldSender])[] {
+  return Object.entries(senders).filter(([, { until }]) => now - until < FORGET_SENDER_MS)
 }
 
 function heldSender({ senders }: Circuit, sender: string): HeldSender | undefined {
@@ -166,29 +200,44 @@ function succeeded(circuit: Circuit, { sender, probe }: Report, now: number): Ci
 function faulted(circuit: Circuit, report: Report, mine: boolean, now: number): Circuit {
   const { fault = 'relay' } = report
   if (fault === 'sender') return senderRefused(circuit, report, mine, now)
-  if (circuit.state === 'open') return mine ? opened(circuit, fault, now) : circuit
+  if (circuit.state === 'open') return mine ? opened(circuit, fault, report, now) : circuit
+  if (report.isOwn) return circuit
   // Being asked for less is no sign that the relay is still away.
-  if (fault === 'auth' || (circuit.state === 'half' && fault !== 'policy')) return opened(circuit, fault, now)
+  const isAway = circuit.state === 'half' && fault !== 'policy'
+  if (fault === 'auth' || report.isConfirmed || isAway) return opened(circuit, fault, report, now)
   const faultsAt = [...circuit.faultsAt.filter((at) => now - at < FAULTS_WITHIN_MS), now]
   const next = { ...circuit, faultsAt }
-  return faultsAt.length >= MOST_FAULTS ? opened(next, fault, now) : next
+  return faultsAt.length >= MOST_FAULTS ? opened(next, fault, report, now) : next
 }
 
-function opened(circuit: Circuit, fault: Fault, now: number): Circuit {
-  const { probe: _probe, ...rest } = circuit
-  const openings = circuit.openings + 1
-  const until = now + growing(fault === 'auth' ? LOGIN_MS : PROBE_MS, openings)
-  return { ...rest, state: 'open', fault, until, openings, openedAt: now, faultsAt: [] }
+function opened(circuit: Circuit, fault: Fault, report: Report, now: number): Circuit {
+  const { reply, retryAfterMs = 0 } = report
+  const { probe: _probe, reply: _reply, ...rest } = circuit
+  // How often it could not be reached says nothing of how often its login was refused.
+  const isSame = circuit.fault === undefined || (circuit.fault === 'auth') === (fault === 'auth')
+  const openings = isSame ? circuit.openings + 1 : 1
+  const named = Math.min(retryAfterMs, LONGEST_NAMED_MS)
+  const until = now + Math.max(named, growing(fault === 'auth' ? LOGIN_MS : PROBE_MS, openings))
+  const said = reply === undefined ? {} : { reply }
+  return { ...rest, ...said, state: 'open', fault, until, openings, openedAt: now, faultsAt: [] }
 }
 
-function growing({ first, longest }: { first: number; longest: number }, times: number): number {
-  return Math.min(longest, first * 2 ** (times - 1))
+interface Growth {
+  readonly first: number
+  readonly times: number
+  readonly longest: number
 }
 
-function withRefusal(circuit: Circuit, sender: string, held: HeldSender | undefined, now: number): Circuit {
+function growing({ first, times, longest }: Growth, nth: number): number {
+  return Math.min(longest, first * times ** (nth - 1))
+}
+
+function withRefusal(circuit: Circuit, sender: string, { reply }: Report, now: number): Circuit {
+  const held = heldSender(circuit, sender)
   const refusals = (held?.refusals ?? 0) + 1
-  const entry = { since: held?.since ?? now, until: now + growing(SENDER_MS, refusals), refusals }
-  return withSender(circuit, sender, entry, now)
+  const said = reply === undefined ? {} : { reply }
+  const until = now + growing(SENDER_MS, refusals)
+  return withSender(circuit, sender, { since: held?.since ?? now, until, refusals, ...said }, now)
 }
 
 function senderRefused(circuit: Circuit, report: Report, mine: boolean, now: number): Circuit {
@@ -196,20 +245,18 @@ function senderRefused(circuit: Circuit, report: Report, mine: boolean, now: num
   if (sender === undefined) return circuit
   const held = heldSender(circuit, sender)
   // Of the messages that were refused together the first one counts.
-  const next = held && probe === undefined ? circuit : withRefusal(circuit, sender, held, now)
+  const next = held && probe === undefined ? circuit : withRefusal(circuit, sender, report, now)
   const refusedOfLate = Object.values(next.senders).filter(({ since }) => now - since < SENDERS_WITHIN_MS)
   const opens = held === undefined && refusedOfLate.length >= MOST_SENDERS
-  if (next.state !== 'open') return opens ? opened(next, 'sender', now) : next
+  if (next.state !== 'open') return opens ? opened(next, 'sender', report, now) : next
   if (!mine) return next
   // A relay that was away for another reason is back, if it can refuse a sender.
-  if (next.fault === 'sender') return opened(next, 'sender', now)
+  if (next.fault === 'sender') return opened(next, 'sender', report, now)
   return { ...withoutProbe(next, true), state: 'half', until: now + TRIAL_MS }
 }
 
-function withSender(circuit: Circuit, sender: string, entry: HeldSender, now = 0): Circuit {
-  const others = Object.entries(circuit.senders).filter(
-    ([name, { until }]) => name !== sender && now - until < FORGET_SENDER_MS,
-  )
+function withSender(circuit: Circuit, sender: string, entry: HeldSender, now: number): Circuit {
+  const others = heldSenders(circuit, now).filter(([name]) => name !== sender)
   return { ...circuit, senders: Object.fromEntries([...others.slice(1 - SENDERS_KEPT), [sender, entry]]) }
 }
 

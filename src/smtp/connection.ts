@@ -66,6 +66,16 @@ export class Connection extends SMTPConnection {
     return [..._responseQueue, _remainder].join(' ').trim()
   }
 
+  /** Resolves when nothing that was written waits in this process any more; false when it will never leave it. */
+  async flushed(): Promise<boolean> {
+    const socket = this._socket
+    if (!socket || socket.destroyed) return false
+    if (socket.writableLength === 0) return true
+    return new Promise((resolve) => {
+      socket.write('', (error) => resolve(!error))
+    })
+  }
+
   setSocketTimeout(timeoutMs: number): void {
     const socket = this._socket
     if (socket) socket.setTimeout(timeoutMs)

@@ -41,7 +41,7 @@ export function exchangeOn(
       connection.setSocketTimeout(relay.finalReplyTimeoutMs)
       return true
     }
-    const body = new Body({ bytes, head, beforeBody, openWindow })
+    const body = new Body({ bytes, head, flushed: () => connection.flushed(), beforeBody, openWindow })
     // A connection that is closed on this side calls nobody back; an error that ends it does, right after this event.
     const onEnd = () => queueMicrotask(() => settle(hungUp(place())))
     connection.once('end', onEnd)
@@ -80,12 +80,14 @@ function exchangeOf(error: SMTPError, place: Place, relay: RelayConfig): Exchang
   return faultOf(error, where, relay)
 }
 
-/** Whether the relay was gone before it heard of the message: closed without a word, or with 421 to its MAIL FROM. */
-export function isUnheard(exchange: Exchange, connection: Connection): boolean {
+/**
+ * Whether a kept connection failed before the window, and not the message: lost without a word about it, or closed with
+ * 421 in answer to MAIL FROM. On a fresh one it may go out.
+ */
+export function isWorn(exchange: Exchange): boolean {
   if (exchange.kind === 'refused') return exchange.stage === 'mail' && exchange.response.startsWith('421')
   if (exchange.kind !== 'broken' || exchange.phase !== 'envelope') return false
-  const silent = connection.lastServerResponse === false
-  return silent && exchange.code !== 'ETIMEDOUT' && exchange.code !== 'ECONNABORTED'
+  return exchange.response === undefined && exchange.code !== 'ECONNABORTED'
 }
 
 /** Leaves the connection ready for the next message, or gone. */

@@ -1,5 +1,5 @@
 // One connection, held for one message: it is used once or given back.
-// Here alone a message goes to another connection: when a kept one had been closed before it heard of it.
+// Here alone a message goes to another connection: when a kept one failed before its final dot.
 
 import type { Exchange, Transmission } from '../delivery/delivery.js'
 import { messageOf } from '../errors.js'

@@ -3,14 +3,17 @@
 
 import type { Clock } from '../clock.js'
 import type { RelayConfig, RouteConfig } from '../config.js'
-import type { Exchange } from '../delivery/delivery.js'
+import type { Exchange, Transmission } from '../delivery/delivery.js'
 import { linkSignals } from '../linked-signal.js'
 import type { Circuits } from '../store/circuits.js'
-import { blame } from './blame.js'
+import { maskAddresses, maskRecipient } from '../telemetry/mask.js'
+import { type Blame, blame } from './blame.js'
+import type { Report } from './circuit.js'
 import type { Lease } from './lease.js'
 import { createPool, type Pool, type PoolEvents } from './pool.js'
 import { createReturns, type Returns } from './returns.js'
 import { createRoute, type Route } from './route.js'
+import { createSuspicion } from './suspicion.js'
 
 export type { Lease } from './lease.js'
 
@@ -32,6 +35,8 @@ export interface Shut {
   readonly why: 'circuit' | 'sender'
   /** When it is worth trying again; each message is told a time of its own. */
   readonly waitMs: number
+  /** What the relay said when it was shut. */
+  readonly said?: string
 }
 
 export interface Relays {
@@ -57,6 +62,8 @@ export interface RelaysOptions {
 
 export interface GuardedRelaysOptions extends RelaysOptions {
   readonly circuits: Gate
+  /** Hears of what went wrong in reporting an exchange. */
+  readonly failed?: (error: unknown) => void
 }
 
 /** What the circuits are asked and told here. */
@@ -77,6 +84,10 @@ const GUARDED_REST_MS = 2_000
 /** How long a message waits here while this worker can send nothing at all, and how often it looks. */
 const PATIENCE_MS = 15_000
 const LOOK_MS = 250
+/** A relay may be well long before its next probe is due: a worker was started with another password. */
+const LONGEST_SHUT_MS = 30_000
+/** Of a reply that opened a circuit, so much is kept. */
+const LONGEST_REPLY = 300
 
 type Configs = Readonly<Record<string, RelayConfig>>
 type Routes = Readonly<Record<string, RouteConfig>>
@@ -118,6 +129,8 @@ class RoutedRelays implements Relays, GuardedRelays {
   readonly #asked = new Set<string>()
   /** Connects that failed and were reported: all who waited for the connection hear of the same exchange. */
   readonly #reported = new WeakSet<Exchange>()
+  readonly #suspicion = createSuspicion()
+  readonly #failed: (error: unknown) => void
   readonly #closing = new AbortController()
 
   constructor(
@@ -125,8 +138,9 @@ class RoutedRelays implements Relays, GuardedRelays {
     routes: Routes,
     clock: Clock,
     events: RelayEvents,
-    { circuits, restMs }: Partial<GuardedRelaysOptions>,
+    { circuits, restMs, failed = () => undefined }: Partial<GuardedRelaysOptions>,
   ) {
+    this.#failed = failed
     this.#clock = clock
     this.#gate = circuits ?? noCircuits
     this.#restMs = restMs ?? (circuits ? GUARDED_REST_MS : REST_MS)
@@ -243,7 +257,12 @@ class RoutedRelays implements Relays, GuardedRelays {
       relay,
       transmit: async (transmission, options) => {
         const exchange = await lease.transmit(transmission, options)
-        this.#report(relay, exchange, probe, transmission.from)
+        // The relay may have the message: nothing that goes wrong from here on may cost the exchange.
+        try {
+          this.#report(relay, exchange, probe, transmission)
+        } catch (error) {
+          this.#failed(error)
+        }
         return exchange
       },
       release: () => {
@@ -253,14 +272,30 @@ class RoutedRelays implements Relays, GuardedRelays {
     }
   }
 
-  #report(relay: string, exchange: Exchange, probe: string | undefined, sender?: string): void {
+  #report(relay: string, exchange: Exchange, probe: string | undefined, message?: Transmission): void {
     if (probe === undefined && this.#reported.has(exchange)) return
     this.#reported.add(exchange)
     this.#gate.report(relay, {
-      ...blame(exchange, probe !== undefined),
-      ...(sender === undefined ? {} : { sender }),
+      ...this.#weighed(relay, blame(exchange, probe !== undefined), probe !== undefined, message),
+      ...(message === undefined ? {} : { sender: message.from }),
       ...(probe === undefined ? {} : { probe }),
     })
+  }
+
+  /** A fault that may be one recipient's alone says nothing of the relay until it has come again and again. */
+  #weighed(
+    relay: string,
+    { isDoubtful, words, ...said }: Blame,
+    isProbe: boolean,
+    message: Transmission | undefined,
+  ): Report {
+    const sender = message === undefined ? '' : `${relay} ${message.from}`
+    if (said.verdict === 'ok') for (const key of [relay, sender]) this.#suspicion.clear(key)
+    const report = words ? { ...said, reply: quoted(words, message?.to) } : said
+    if (!isDoubtful) return report
+    if (this.#suspicion.isConfirmed(said.fault === 'sender' ? sender : relay))
+      return { ...report, isConfirmed: true }
+    return isProbe ? report : { ...report, verdict: 'none' }
   }
 
   #isEveryRelayShut(): boolean {
@@ -275,7 +310,9 @@ class RoutedRelays implements Relays, GuardedRelays {
     const { relay, waitMs } = first
     const why = first.kind === 'shut' ? first.why : 'circuit'
     const key = why === 'sender' ? `${relay} ${sender}` : relay
-    return { kind: 'shut', relay, why, waitMs: this.#returns.after(key, waitMs) }
+    const leastMs = why === 'sender' ? waitMs : Math.min(waitMs, LONGEST_SHUT_MS)
+    const said = 'said' in first ? { said: first.said } : {}
+    return { kind: 'shut', relay, why, waitMs: this.#returns.after(key, leastMs), ...said }
   }
 
   #stopped({ relays: [relay = ''] }: Route): Acquired {
@@ -296,4 +333,10 @@ class RoutedRelays implements Relays, GuardedRelays {
 
 function isAway(acquired: Acquired): boolean {
   return acquired.kind === 'refused' && acquired.exchange.kind === 'broken'
+}
+
+/** What the relay said, for people to read; it stays in Redis, so that it names no recipient. */
+function quoted(words: string, recipient: string | undefined): string {
+  const masked = recipient === undefined ? maskAddresses(words) : maskRecipient(words, recipient)
+  return masked.slice(0, LONGEST_REPLY)
 }

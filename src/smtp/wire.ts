@@ -7,7 +7,7 @@ import type { Exchange } from '../delivery/delivery.js'
 import { messageOf } from '../errors.js'
 import { unlessAborted } from '../linked-signal.js'
 import { Connection } from './connection.js'
-import { exchangeOn, isUnheard, type Outgoing, tidy } from './exchange.js'
+import { exchangeOn, isWorn, type Outgoing, tidy } from './exchange.js'
 import { type Broken, faultOf, hungUp, type Place } from './fault.js'
 import { type LogIn, prepareLogIn } from './log-in.js'
 import { explainTlsFault } from './tls-fault.js'
@@ -30,7 +30,7 @@ export interface Wire {
 
 export interface Sent {
   readonly exchange: Exchange
-  /** A kept connection turned out to be gone: that says nothing about the message, and nothing of it was sent. */
+  /** A kept connection failed before the final dot: that says nothing about the message, which a fresh one may carry. */
   readonly stale: boolean
 }
 
@@ -128,11 +128,10 @@ function createWire(connection: Connection, relay: RelayConfig, ended: Promise<v
       const refusal = refusalHere(outgoing, connection.capabilities)
       if (refusal) return { exchange: refusal, stale: false }
       if (abort?.aborted) return { exchange: hungUp({ phase: 'envelope', stage: 'mail' }), stale: false }
-      connection.lastServerResponse = false
       abort?.addEventListener('abort', drop, { once: true })
       const exchange = await exchangeOn(connection, relay, outgoing)
       abort?.removeEventListener('abort', drop)
-      const stale = messages > 1 && isUnheard(exchange, connection)
+      const stale = messages > 1 && isWorn(exchange)
       await tidy(connection, exchange)
       return { exchange, stale }
     },
@@ -149,6 +148,8 @@ function createWire(connection: Connection, relay: RelayConfig, ended: Promise<v
 function refusalHere(outgoing: Outgoing, capabilities: readonly string[]): Exchange | undefined {
   const { from, to, eightBit, smtpUtf8 } = outgoing
   const refused = (response: string): Exchange => ({ kind: 'refused', stage: 'rcpt', response })
+  // Only what did not come through our own way in; nodemailer would call it a fault of the connection.
+  if (/[\p{Cc}<>]/u.test(to)) return refused('553 5.1.3 the address cannot stand in a command')
   const lacks = (name: string) => `and this relay does not announce ${name}`
   if (!capabilities.includes('SMTPUTF8')) {
     if (/[^\p{ASCII}]/u.test(from + to))

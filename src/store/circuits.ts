@@ -7,17 +7,21 @@ import type { Clock } from '../clock.js'
 import type { Fault } from '../delivery/outcome.js'
 import { beyondMemoryLua, defineScript, type Keys, type Redis } from '../redis.js'
 import {
+  aloneMs,
   atTime,
   type Circuit,
+  type HeldSender,
+  heldSenders,
   type Look,
   look,
   newCircuit,
+  type OwnLogin,
   parseCircuit,
-  probedSoon,
   probing,
   type Report,
   renewed,
   reported,
+  seenBy,
 } from '../smtp/circuit.js'
 
 // KEYS circuit. ARGV the version that is known. Answers now, the version, and the circuit if it is another one.
@@ -52,8 +56,12 @@ const ASK_AGAIN_MS = 1_000
 export interface CircuitEvents {
   /** An attempt of this worker spoke of a fault. */
   faulted(relay: string, fault: Fault): void
-  /** A circuit is in another state than it was, by whatever worker. */
-  changed(relay: string, circuit: Circuit): void
+  /** A circuit is in another state than it was; `isOurs` in the one worker whose attempt made it so. */
+  changed(relay: string, circuit: Circuit, isOurs: boolean): void
+  /** An attempt of this worker made the relay hold a sender. */
+  held(relay: string, sender: string, held: HeldSender): void
+  /** This worker's login is refused, and that of another one is taken. */
+  alone(relay: string, reply: string | undefined): void
   /** Redis did not take something; the last known state holds. */
   failed(error: unknown): void
 }
@@ -61,15 +69,24 @@ export interface CircuitEvents {
 export interface Circuits {
   /** Reads what is known and keeps looking until closed. */
   start(): Promise<void>
-  /** Whether mail of `sender` may go to the relay; `waitMs` is how long it may not. */
-  look(relay: string, sender?: string): Look & { readonly waitMs: number }
+  /** Whether mail of `sender` may go to the relay. */
+  look(relay: string, sender?: string): Seen
   /** Takes the probe that is due; undefined when another message has it, here or in another worker. */
   probe(relay: string, sender?: string): Promise<string | undefined>
   /** Takes note of an attempt. It counts here at once and costs Redis nothing unless it changes something. */
   report(relay: string, report: Report): void
   /** The circuit as it is known. */
   circuit(relay: string): Circuit
+  /** How many senders it holds. */
+  sendersHeld(relay: string): number
   close(): void
+}
+
+export type Seen = Look & {
+  /** How long it may not. */
+  readonly waitMs: number
+  /** What the relay said when it was shut. */
+  readonly said?: string
 }
 
 /** What is known of one relay. */
@@ -84,7 +101,11 @@ interface Known {
   askAgainAt: number
   /** Those on their way. */
   readonly probes: Set<string>
-  state: Circuit['state']
+  own: OwnLogin | undefined
+  /** Until then this worker leaves the relay to those whose login is taken. */
+  aloneUntil: number
+  /** What was said of it last. */
+  told: Circuit['state']
 }
 
 type Change = (circuit: Circuit, now: number) => Circuit | undefined
@@ -128,26 +149,35 @@ class SharedCircuits implements Circuits {
   async start(): Promise<void> {
     this.#stopPolling = this.#clock.every(POLL_MS, () => void this.#poll())
     try {
-      await Promise.all([...this.#known.keys()].map((relay) => this.#change(relay, probedSoon)))
+      await Promise.all([...this.#known].map(([relay, known]) => this.#begin(relay, known)))
       await this.#saySeen()
     } catch (error) {
       this.#events.failed(error)
     }
   }
 
-  look(relay: string, sender?: string): Look & { readonly waitMs: number } {
+  look(relay: string, sender?: string): Seen {
     const now = this.#now()
-    const seen = look(this.circuit(relay), sender, now)
-    const { askAgainAt } = this.#knownOf(relay)
+    const { askAgainAt, aloneUntil, own } = this.#knownOf(relay)
+    const circuit = this.circuit(relay)
+    const seen = look(seenBy(circuit, own), sender, now)
     // Of all who wait here, one asks for the probe, and the others wait for the answer.
     const asked = seen.kind === 'due' && now < askAgainAt
-    const shut: Look = asked ? { kind: 'shut', until: askAgainAt, why: 'circuit', probed: true } : seen
+    const isAlone = seen.kind !== 'shut' && now < aloneUntil && circuit.state !== 'open'
+    const until = asked ? askAgainAt : aloneUntil
+    const shut: Look = asked || isAlone ? { kind: 'shut', until, why: 'circuit', probed: asked } : seen
     if (shut.kind !== 'shut') return { ...shut, waitMs: 0 }
-    return { ...shut, waitMs: Math.min(shut.until - now, shut.probed ? PROBED_MS : Number.POSITIVE_INFINITY) }
+    const said = shut.why === 'sender' ? circuit.senders[sender ?? '']?.reply : circuit.reply
+    const waitMs = Math.min(shut.until - now, shut.probed ? PROBED_MS : Number.POSITIVE_INFINITY)
+    return { ...shut, waitMs, ...(said === undefined ? {} : { said }) }
   }
 
   circuit(relay: string): Circuit {
     return atTime(this.#knownOf(relay).view, this.#now())
+  }
+
+  sendersHeld(relay: string): number {
+    return heldSenders(this.#knownOf(relay).view, this.#now()).length
   }
 
   async probe(relay: string, sender?: string): Promise<string | undefined> {
@@ -156,7 +186,9 @@ class SharedCircuits implements Circuits {
     known.askAgainAt = Number.POSITIVE_INFINITY
     const token = randomUUID()
     try {
-      const taken = await this.#change(relay, (circuit, now) => probing(circuit, token, sender, now))
+      const taken = await this.#change(relay, (circuit, now) =>
+        probing(seenBy(circuit, known.own), token, sender, now),
+      )
       known.askAgainAt = 0
       if (!taken) return undefined
       known.probes.add(token)
@@ -173,11 +205,33 @@ class SharedCircuits implements Circuits {
     if (report.probe !== undefined) known.probes.delete(report.probe)
     if (this.#closed && report.probe === undefined) return
     if (report.fault) this.#events.faulted(relay, report.fault)
-    const view = reported(known.view, report, this.#now())
+    const meant = this.#asMeant(relay, known, report)
+    const view = reported(known.view, meant, this.#now())
     if (view === known.view) return
-    known.pending.push(report)
-    this.#show(relay, view)
+    known.pending.push(meant)
+    known.view = view
     void this.#flush(relay)
+  }
+
+  /** One worker with a wrong password must not keep from the relay all those that have the right one. */
+  #asMeant(relay: string, known: Known, report: Report): Report {
+    // Whatever was said to a message was said to one that is logged in.
+    const isTaken = report.sender !== undefined && report.fault !== 'auth'
+    if (isTaken || report.verdict === 'ok') known.own = undefined
+    if (report.verdict !== 'fault' || report.fault !== 'auth') return report
+    if (known.own !== 'alone' || this.circuit(relay).state === 'open') {
+      if (known.own !== 'alone') known.own = 'refused'
+      return report
+    }
+    known.aloneUntil = this.#now() + aloneMs
+    this.#events.alone(relay, report.reply)
+    return { ...report, isOwn: true }
+  }
+
+  /** What was configured while a login was being refused has not been tried yet. */
+  async #begin(relay: string, known: Known): Promise<void> {
+    const { circuit } = await this.#refresh(relay)
+    if (circuit.state === 'open' && circuit.fault === 'auth') known.own = 'untried'
   }
 
   close(): void {
@@ -257,7 +311,8 @@ class SharedCircuits implements Circuits {
         [version, JSON.stringify(next), KEPT_SECONDS],
       )
       if (Number(answer) === 0) continue
-      this.#adopt(relay, known, String(answer), next, done)
+      this.#adopt(relay, known, String(answer), next, done, true)
+      this.#tellSenders(relay, circuit, next)
       return true
     }
   }
@@ -274,20 +329,23 @@ class SharedCircuits implements Circuits {
   }
 
   /** Answers come in the order in which Redis gave them, so that the last one is the newest. */
-  #adopt(relay: string, known: Known, version: string, circuit: Circuit, done = 0): void {
+  #adopt(relay: string, known: Known, version: string, circuit: Circuit, done = 0, isOurs = false): void {
     known.version = version
     known.shared = circuit
     known.pending.splice(0, done)
-    this.#show(relay, foldIn(circuit, known.pending, this.#now()))
+    const now = this.#now()
+    known.view = foldIn(circuit, known.pending, now)
+    const { state } = atTime(circuit, now)
+    if (state !== 'open' && known.own === 'untried') known.own = undefined
+    if (state === 'half' && known.own === 'refused') known.own = 'alone'
+    if (state === known.told) return
+    known.told = state
+    this.#events.changed(relay, circuit, isOurs)
   }
 
-  #show(relay: string, view: Circuit): void {
-    const known = this.#knownOf(relay)
-    known.view = view
-    const { state } = atTime(view, this.#now())
-    if (state === known.state) return
-    known.state = state
-    this.#events.changed(relay, view)
+  #tellSenders(relay: string, before: Circuit, { senders }: Circuit): void {
+    for (const [sender, held] of Object.entries(senders))
+      if (!Object.hasOwn(before.senders, sender)) this.#events.held(relay, sender, held)
   }
 }
 
@@ -300,7 +358,9 @@ function unknownYet(): Known {
     flushing: false,
     askAgainAt: 0,
     probes: new Set(),
-    state: 'closed',
+    own: undefined,
+    aloneUntil: 0,
+    told: 'closed',
   }
 }
 

@@ -18,6 +18,8 @@ end
 `
 
 const tokens = `
+-- A slot of BullMQ keeps its lock token from job to job; behind it stands the number of the attempt.
+local function lock_of(token) return string.match(token, '^[^#]*') end
 local function tokens_of(mark)
   if not mark then return '' end
   if string.sub(mark, 1, 2) == 'd:' then return string.sub(mark, 3) end
@@ -55,7 +57,7 @@ ${beyondMemoryLua}
 ${settledBit}
 ${nowMs}
 ${tokens}
-if redis.call('GET', KEYS[3]) ~= ARGV[2] then return 'superseded' end
+if redis.call('GET', KEYS[3]) ~= lock_of(ARGV[2]) then return 'superseded' end
 local mark = redis.call('GET', KEYS[1])
 if mark then
   local kind = string.sub(mark, 1, 2)
@@ -86,7 +88,7 @@ return 1
 
 // KEYS mark, lane counts, batch, settled bits, failures, errors, content, job, outcomes, how long outcomes are kept.
 // ARGV outcome, code, token or '', ordinal or -1, reason or '', error or '', error if in doubt, errors kept,
-// file prefix, '1' to spare a mark, ttl of a verdict, ttl of one that may change, then what the outcome stream needs:
+// file prefix, '1' to spare a mark, ttl of a verdict, then what the outcome stream needs:
 // id, recipient, lane, enqueued at, code, reply.
 export const RECORD = `
 ${beyondMemoryLua}
@@ -95,9 +97,9 @@ ${nowMs}
 ${tokens}
 ${releaseContentLua}
 ${announceOutcomeLua}
-local asked, code, token, ordinal, reason, failure, doubt, kept, files, spare, ttl, longTtl = unpack(ARGV, 1, 12)
+local asked, code, token, ordinal, reason, failure, doubt, kept, files, spare, ttl = unpack(ARGV, 1, 11)
 ordinal = tonumber(ordinal)
-local outcome, said = asked, ARGV[17]
+local outcome, said = asked, ARGV[16]
 local mark = redis.call('GET', KEYS[1])
 local standing = mark and string.match(mark, '^v:(%S+)')
 local list = tokens_of(mark)
@@ -121,7 +123,7 @@ if standing then
 elseif mark and string.sub(mark, 1, 2) == 'w:' then
   if spare == '1' then return 'w:0' end
   -- Another attempt has taken over: it will say what becomes of the delivery, unless this one was accepted.
-  local isOver = token ~= '' and not is_mine(mark, token) and redis.call('GET', KEYS[8] .. ':lock') ~= token
+  local isOver = token ~= '' and not is_mine(mark, token) and redis.call('GET', KEYS[8] .. ':lock') ~= lock_of(token)
   if isOver and outcome ~= 'sent' then
     if outcome == 'failed' then settle_doubt(KEYS[1], mark, token) end
     return 'w:0'
@@ -143,8 +145,8 @@ if token ~= '' and (asked == 'sent' or asked == 'unknown') then
   resent = doubts
 end
 if moved then resent = (outcome == 'sent' and isNew) and 1 or 0 end
-local life = (moved or outcome == 'unknown') and longTtl or ttl
-redis.call('SET', KEYS[1], 'v:' .. outcome .. ' ' .. code .. ' ' .. copies, 'EX', life)
+local verdict = 'v:' .. outcome .. ' ' .. code .. ' ' .. copies
+if moved then redis.call('SET', KEYS[1], verdict, 'KEEPTTL') else redis.call('SET', KEYS[1], verdict, 'EX', ttl) end
 count(outcome, 1)
 if moved then count(standing, -1) end
 if resent > 0 then count('resent', resent) end
@@ -153,7 +155,7 @@ if ordinal >= 0 then
   if moved then
     if redis.call('HINCRBY', KEYS[5], standing, -1) <= 0 then redis.call('HDEL', KEYS[5], standing) end
     for _, each in ipairs(redis.call('LRANGE', KEYS[6], 0, -1)) do
-      if cjson.decode(each).id == ARGV[13] then redis.call('LREM', KEYS[6], 1, each) end
+      if cjson.decode(each).id == ARGV[12] then redis.call('LREM', KEYS[6], 1, each) end
     end
   end
   if reason ~= '' then redis.call('HINCRBY', KEYS[5], reason, 1) end

@@ -7,10 +7,8 @@ import { defineScript, type Keys, type Redis } from '../redis.js'
 import { CLAIM, MARK, RECORD, RELEASE } from './ledger-scripts.js'
 import { maxReplyLength } from './outcome-stream.js'
 
-/** How long a verdict outlives its delivery: longer than any caller may be in the middle of adding it again. */
-const VERDICT_TTL_SECONDS = 2 * 24 * 3600
-/** That of one which may change: as long as its job is kept, a relay's answer may come late and make it sent. */
-const OPEN_VERDICT_TTL_SECONDS = 4 * 7 * 24 * 3600
+/** A verdict stands until its job is finished, also where no worker runs for months: only then it may be forgotten. */
+const VERDICT_TTL_SECONDS = 366 * 24 * 3600
 
 /** Failures of a batch that are kept word for word; all of them are counted. */
 const maxBatchErrors = 1000
@@ -72,8 +70,8 @@ export interface Ledger {
    * comes late turns an unknown into what it says.
    */
   record(entry: Entry, verdict: Verdict, options?: { spareMarked?: boolean }): Promise<Recorded>
-  /** Forgets verdicts of deliveries whose jobs are finished. */
-  forget(ids: readonly string[]): Promise<void>
+  /** Forgets verdicts of deliveries whose jobs are finished, at once or in so many seconds. */
+  forget(ids: readonly string[], inSeconds?: number): Promise<void>
 }
 
 export function createLedger(redis: Redis, keys: Keys): Ledger {
@@ -112,12 +110,16 @@ export function createLedger(redis: Redis, keys: Keys): Ledger {
       ]
       const { outcome, code = '-', token = '' } = verdict
       const kept = [maxBatchErrors, keys.file(''), spareMarked ? '1' : '']
-      const lives = [VERDICT_TTL_SECONDS, OPEN_VERDICT_TTL_SECONDS]
       const facts = [outcome, code.replaceAll(' ', '_'), token, ordinal(entry), ...failureOf(entry, verdict)]
-      return recordedOf(await record(named, [...facts, ...kept, ...lives, ...noticeOf(entry, verdict)]))
+      return recordedOf(
+        await record(named, [...facts, ...kept, VERDICT_TTL_SECONDS, ...noticeOf(entry, verdict)]),
+      )
     },
-    async forget(ids) {
-      if (ids.length > 0) await redis.unlink(...ids.map(keys.mark))
+    async forget(ids, inSeconds = 0) {
+      if (ids.length === 0) return
+      const marks = ids.map(keys.mark)
+      if (inSeconds > 0) await Promise.all(marks.map((each) => redis.expire(each, inSeconds)))
+      else await redis.unlink(...marks)
     },
   }
 }

@@ -6,14 +6,14 @@ import { defineScript, type Keys, type Redis } from '../redis.js'
 /** Of a reply, so many characters are told. */
 export const maxReplyLength = 200
 
-/** Lua that tells of one outcome; the arguments from 13 on are those of the script that settles. */
+/** Lua that tells of one outcome; the arguments from 12 on are those of the script that settles. */
 export const announceOutcomeLua = `
 local function announce(stream, kept, now, outcome, inBatch, code)
   local seconds = redis.call('GET', kept)
   if not seconds then return end
   local oldest = string.format('%.0f', math.max(0, now - seconds * 1000))
-  redis.call('XADD', stream, 'MINID', '~', oldest, '*', 'i', ARGV[13], 'o', outcome, 'a', ARGV[14], 'l', ARGV[15],
-    'q', ARGV[16], 'c', code, 'r', ARGV[18], 'b', inBatch and '1' or '')
+  redis.call('XADD', stream, 'MINID', '~', oldest, '*', 'i', ARGV[12], 'o', outcome, 'a', ARGV[13], 'l', ARGV[14],
+    'q', ARGV[15], 'c', code, 'r', ARGV[17], 'b', inBatch and '1' or '')
 end
 `
 

@@ -2,7 +2,8 @@
 
 import type { Attempt } from '../delivery/delivery.js'
 import type { Outcome } from '../delivery/outcome.js'
-import { type Logger, maskAddresses } from './log.js'
+import type { Logger } from './log.js'
+import { maskRecipient } from './mask.js'
 import type { Metrics } from './metrics.js'
 
 export interface AttemptReport {
@@ -42,6 +43,7 @@ function countAttempt({ attempt, now }: AttemptReport, metrics: Metrics): void {
 
 function logAttempt({ attempt, durationMs }: AttemptReport, logger: Logger, logAddresses: boolean): void {
   const { delivery, outcome, relay } = attempt
+  const { address } = delivery.recipient
   const reason = 'reason' in outcome ? outcome.reason : undefined
   const reply = reason?.reply ?? (outcome.kind === 'sent' ? outcome.reply : undefined)
   const fields = {
@@ -51,9 +53,11 @@ function logAttempt({ attempt, durationMs }: AttemptReport, logger: Logger, logA
     ...(relay ? { relay } : {}),
     outcome: outcome.kind,
     ...(reply ? { code: reply.code } : {}),
-    ...(reason ? { reason: logAddresses ? reason.message : maskAddresses(reason.message) } : {}),
+    ...(reason ? { reason: logAddresses ? reason.message : maskRecipient(reason.message, address) } : {}),
     durationMs: Math.round(durationMs),
-    ...(logAddresses ? { recipient: delivery.recipient.address } : {}),
+    ...(logAddresses ? { recipient: address } : {}),
   }
-  logger.info(fields, 'delivery')
+  // What waits does so by the thousand, for a reason that is told once where it was found.
+  if (outcome.kind === 'held') logger.debug(fields, 'delivery')
+  else logger.info(fields, 'delivery')
 }

@@ -3,6 +3,9 @@
 
 import { pino } from 'pino'
 import { FluxMailError, guarded } from '../errors.js'
+import { maskAddresses } from './mask.js'
+
+export { maskAddresses } from './mask.js'
 
 /** Any logger with pino's methods. */
 export interface Logger {
@@ -43,14 +46,6 @@ function standardOutput(): NodeJS.WriteStream {
 
 /** Mail goes on when nobody reads the log any more. */
 function readerIsGone(): void {}
-
-/** Replaces what looks like an address; a relay's reply often quotes the recipient. */
-export function maskAddresses(text: string): string {
-  return text.replaceAll(
-    /[^\s<>"',;:()[\]]+@[^\s<>"',;:()[\]]+/g,
-    (address) => `…@${address.slice(address.lastIndexOf('@') + 1)}`,
-  )
-}
 
 /** What a log line says of something thrown. */
 export function errorFields(thrown: unknown): { error: string; code?: string } {

@@ -18,7 +18,8 @@ test('a Redis as it should be passes, in a table of 80 columns', async () => {
 
 test('one that evicts is refused with exit code 2 and the command that mends it; the rest is warned of', async () => {
   await using redis = await openOwnRedis()
-  await redis.ask((client) => client.config('SET', 'maxmemory-policy', 'allkeys-lru', 'appendonly', 'no'))
+  await redis.ask((client) => client.config('SET', 'maxmemory-policy', 'allkeys-lru'))
+  await redis.ask((client) => client.config('SET', 'appendonly', 'no'))
   const [config = ''] = await writeFiles({
     'worker.json': JSON.stringify({
       relays: { main: { host: 'relay', maxConnections: 2 } },

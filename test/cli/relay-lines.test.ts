@@ -18,16 +18,24 @@ async function given(circuits: Record<string, Partial<Circuit>>): Promise<string
 }
 
 const at = Date.now()
-const open = { state: 'open', fault: 'auth', openedAt: at, until: at + 5_000 } as const
-const senders = { 'bad\u001b@example.com': { since: at, until: at + 60_000, refusals: 1 } }
+const reply = '535 5.7.8 wrong\u001b'
+const open = { state: 'open', fault: 'auth', reply, openedAt: at, until: at + 5_000 } as const
+const held = { since: at, until: at + 60_000, refusals: 1 }
+const senders = {
+  'bad\u001b@example.com': { ...held, reply: '550 5.7.1 not you' },
+  'gone@example.com': { ...held, until: at - 3_700_000 },
+}
 
 test('status says which relay is not used and why, and which sender is held', async () => {
   const args = await given({ a: open, b: { senders }, c: {} })
   const { exitCode, stdout } = await run(['status', ...args])
   expect(exitCode).toBe(0)
-  expect(stdout).toMatch(/^relay a: circuit open, it refuses the login, since .*\n {2}next probe .*$/m)
+  expect(stdout).toMatch(
+    /^relay a: circuit open, it refuses the login, since .*\n {2}it said: 535 5.7.8 wrong.*\n {2}next probe .*$/m,
+  )
   expect(stdout).toMatch(/^relay b: circuit closed$/m)
-  expect(stdout).toMatch(/^ {2}refuses bad.*@example\.com; next try .*$/m)
+  expect(stdout).toMatch(/^ {2}refuses bad.*@example\.com; next try .*\n {4}it said: 550 5.7.1 not you$/m)
+  expect(stdout).not.toContain('gone@example.com')
   expect(stdout).not.toContain('relay c')
   expect(stdout).not.toContain('\u001b')
 })
@@ -47,6 +55,7 @@ test('the relays as JSON are what queue.relays() gives', async () => {
       relay: 'a',
       circuit: 'open',
       fault: 'auth',
+      reply,
       openedAt: new Date(at).toISOString(),
       nextProbeAt: new Date(at + 5_000).toISOString(),
       senders: [],

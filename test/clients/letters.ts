@@ -1,20 +1,26 @@
 // Messages as a client would hand them in, every line ended by CRLF, and the parts that are altered on the way elsewhere.
 
 import { createHash } from 'node:crypto'
+import { expect } from 'vitest'
 
 const head = {
   From: 'Ann <ann@example.com>',
   To: 'Bob <bob@example.org>',
   Subject: 'Hello',
   Date: 'Mon, 02 Nov 2026 08:00:00 +0000',
-  'Message-ID': '<given-0001@example.com>',
+}
+
+/** Of each test another one: the same message again would be known, and not sent twice. */
+function messageId(): string {
+  const { currentTestName = '' } = expect.getState()
+  return `<given-${createHash('sha256').update(currentTestName).digest('hex').slice(0, 12)}@example.com>`
 }
 
 type Headers = Record<string, string | undefined>
 
 /** `undefined` takes a header out. */
 export function letter(body: string | Buffer = 'Hi Bob.\r\n', headers: Headers = {}): Buffer {
-  const lines = Object.entries<string | undefined>({ ...head, ...headers })
+  const lines = Object.entries<string | undefined>({ ...head, 'Message-ID': messageId(), ...headers })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}: ${value}\r\n`)
   return Buffer.concat([Buffer.from(`${lines.join('')}\r\n`), Buffer.from(body)])

@@ -54,14 +54,19 @@ const isHeldFor =
   (outcome: Outcome) =>
     outcome.kind === 'held' && faults.includes(outcome.fault ?? '')
 
+/** With a recipient on the table the delivery waits, and the sender is held when it comes in a row. */
+const isSuspectedOf = (fault: string) => (outcome: Outcome) =>
+  outcome.kind === 'deferred' && outcome.fault === fault
+
 const demands: Readonly<Record<Label, (outcome: Outcome) => boolean>> = {
   'failed-recipient': isFailed,
   'failed-message': isFailed,
   'failed-policy-recipient': isFailed,
-  deferred: (outcome) => outcome.kind === 'deferred' && !isSlower(outcome),
+  deferred: (outcome) => outcome.kind === 'deferred' && !isSlower(outcome) && outcome.fault === undefined,
   slower: isSlower,
   'relay-fault': isHeldFor('relay', 'auth'),
-  'sender-fault': (outcome) => isHeldFor('sender')(outcome) || isDsnOfSender(outcome),
+  'sender-fault': (outcome) =>
+    isHeldFor('sender')(outcome) || isSuspectedOf('sender')(outcome) || isDsnOfSender(outcome),
   'policy-us': (outcome) => isHeldFor('policy')(outcome) || isSlower(outcome),
 }
 

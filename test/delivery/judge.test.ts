@@ -42,6 +42,26 @@ test('a sender that the relay refuses is held, and its recipients do not fail', 
   expect(outcome).toMatchObject({ kind: 'held', fault: 'sender', holdMs: 60_000 })
 })
 
+test('a sender refused with a recipient on the table waits, since that may be the word of its own server', () => {
+  const refused = (stage: 'rcpt' | 'body', response: string) =>
+    judgeExchange({ kind: 'refused', stage, response })
+  const denied = '550 5.7.1 Sender denied'
+  expect(refused('rcpt', denied)).toMatchObject({ kind: 'deferred', fault: 'sender' })
+  expect(refused('body', '550 5.7.26 DMARC')).toMatchObject({ kind: 'deferred', fault: 'sender' })
+  const owned = '553 5.7.1 <news@example.com>: Sender address rejected: not owned by user ada'
+  expect(refused('rcpt', owned)).toMatchObject({ kind: 'held', fault: 'sender' })
+})
+
+test('when we may not relay, recipients are asked again once a minute and none of them fails', () => {
+  for (const response of ['550 Relaying denied', '554 5.7.1 <a@example.com>: Relay access denied'])
+    for (const stage of ['rcpt', 'data', 'body'] as const)
+      expect(judgeExchange({ kind: 'refused', stage, response })).toMatchObject({
+        kind: 'held',
+        fault: 'relay',
+        holdMs: 60_000,
+      })
+})
+
 test('a refusal that is no reply is temporary', () => {
   expect(judgeExchange({ kind: 'refused', stage: 'rcpt', response: 'nonsense' }).kind).toBe('deferred')
 })

@@ -16,7 +16,13 @@ const judgements = [
   ['553 5.1.7 Bad sender', 'mail', 'permanent'],
   ['553 5.1.8 Sender domain not found', 'mail', 'permanent'],
   ['450 5.1.8 sender address rejected: domain not found', 'rcpt', 'sender'],
-  ['550 5.7.1 You may not send as this', 'mail', 'sender'],
+  ['550 5.7.1 You may not send as this', 'mail', 'identity'],
+  ['553 5.7.1 <a@example.com>: Sender address rejected: not owned by user bob', 'rcpt', 'identity'],
+  ['553 5.7.1 <a@example.com>: Sender address rejected: not logged in', 'rcpt', 'identity'],
+  ['554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException', 'body', 'identity'],
+  ['550 5.7.1 Client does not have permissions to send as this sender', 'body', 'sender'],
+  ['550 SPF: 192.0.2.1 is not allowed to send mail from example.com', 'rcpt', 'sender'],
+  ['550 5.7.1 <a@example.com>: Sender address rejected: Access denied', 'rcpt', 'sender'],
   ['550 5.7.515 Access denied', 'body', 'policy'],
   ['421 4.7.28 Our system has detected an unusual rate', 'body', 'policy'],
   ['421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred', 'mail', 'policy'],
@@ -24,6 +30,35 @@ const judgements = [
   ['535 5.7.8 Bad credentials', 'auth', 'auth'],
   ['421 4.7.0 whatever', 'auth', 'auth'],
   ['554 5.7.1 <user@example.com>: Relay access denied', 'rcpt', 'relay'],
+  ['550 Relaying denied', 'rcpt', 'relay'],
+  ['550 Relay not permitted', 'rcpt', 'relay'],
+  ['554 Relay rejected for policy reasons.', 'rcpt', 'relay'],
+  ['550 Administrative prohibition: relaying', 'rcpt', 'relay'],
+  ['550 5.7.1 no relaying', 'rcpt', 'relay'],
+  ['550 5.7.1 Relaying not enabled', 'rcpt', 'relay'],
+  ['554 5.7.1 Relaying to <user@example.com> prohibited by administrator', 'rcpt', 'relay'],
+  ['550 not local host example.com, not a gateway', 'rcpt', 'relay'],
+  ['454 4.7.1 <user@example.com>: Relay access denied', 'rcpt', 'relay'],
+  ['550 5.1.1 <relaying@denied.example>: User unknown', 'rcpt', 'permanent'],
+  ['550 5.1.1 <spamhaus@example.com>: User unknown', 'rcpt', 'permanent'],
+  ['550 5.1.1 <greylist@example.com>: User unknown', 'rcpt', 'permanent'],
+  ['550 5.1.1 <dmarc@example.com>: User unknown', 'rcpt', 'permanent'],
+  [
+    '550 5.1.1 <a@example.com>: Recipient address rejected: undeliverable address: host mx said: 554 Relay access denied',
+    'rcpt',
+    'temporary',
+  ],
+  [
+    '550 5.1.1 <a@example.com>: Recipient address rejected: undeliverable address: host mx said: 550 blocked using zen.spamhaus.org',
+    'rcpt',
+    'temporary',
+  ],
+  [
+    '550 5.1.1 <a@example.com>: Recipient address rejected: undeliverable address: host mx said: 550 5.1.1 no such user',
+    'rcpt',
+    'permanent',
+  ],
+  ['550 Please send as plain text, not HTML', 'body', 'sender'],
   ['554 No SMTP service here', 'connect', 'relay'],
   ['550 5.1.1 no such user', 'connect', 'relay'],
   ['421 Too many connections from your host', 'connect', 'slower'],
@@ -56,7 +91,7 @@ test('each rule decides the reply that it gives as its example, and none before 
         (stages?.includes(stage) ?? true) &&
         (code?.test(String(reply.code)) ?? true) &&
         (enhanced?.test(reply.enhanced ?? '') ?? true) &&
-        (words?.test(reply.text) ?? true),
+        (words?.test(reply.text.replaceAll(/[^\s<]+@[^\s>]+/g, '@')) ?? true),
     )
     expect(first, response).toBe(rule)
     expect(reply && judgeReply(reply, stage), response).toBe(rule.judgement)
@@ -77,7 +112,16 @@ test('each example names where it was found, and none is taken from the corpus',
 
 test('a text of a megabyte is judged at once', () => {
   const startedAt = performance.now()
-  for (const part of ['a', 'client host 1.2.', 'your ip ', 'too many x for ', 'retry in ', 'relay ']) {
+  for (const part of [
+    'a',
+    'client host 1.2.',
+    'your ip ',
+    'too many x for ',
+    'retry in ',
+    'relay ',
+    'a@',
+    '@',
+  ]) {
     const reply = parseReply(`550 ${part.repeat(1_000_000 / part.length)}`)
     if (reply) judgeReply(reply, 'rcpt')
   }

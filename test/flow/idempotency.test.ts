@@ -82,6 +82,23 @@ test('a receipt is found again when its job is gone, and forgotten after its tim
   await flow.sink.waitForMessages(2)
 })
 
+test('50 callers at once find the receipt of an email that was sent and whose job is gone', async () => {
+  await using flow = await openMailFlow()
+  await using redis = openRedis(flow)
+  await flow.work()
+  const first = await flow.queue.enqueue(create(flow), { idempotencyKey: 'k' })
+  const id = first.deliveries[0]?.id ?? ''
+  const completed = `{${flow.name}}:transactional:completed`
+  await eventually('its job is done', async () => await redis.zscore(completed, id))
+  await redis.zrem(completed, id)
+  await redis.del(`{${flow.name}}:transactional:${id}`)
+  await redis.del(`{${flow.name}}:v1:mark:${id}`)
+  const again = await Promise.all(once50.map(() => flow.queue.enqueue(create(flow), { idempotencyKey: 'k' })))
+  expect(again).toEqual(once50.map(() => ({ ...first, repeated: true })))
+  expect((await flow.queue.status())[0]).toMatchObject({ accepted: 1, sent: 1, waiting: 0, active: 0 })
+  expect(flow.sink.messages).toHaveLength(1)
+})
+
 test('how long a key is remembered is an option of the queue and of the call', async () => {
   await using flow = await openMailFlow()
   await using redis = openRedis(flow)
@@ -163,30 +180,48 @@ test('a composed message is the same with other boundaries, Date and Message-ID,
   await expect(flow.queue.enqueue(compose('--=_first', 'other'), options)).rejects.toMatchObject(conflict)
 })
 
+/** A caller that stands still when it has reserved its key, and its jobs are not there yet. */
+function openSlowCaller(flow: MailFlow, standStill: () => Promise<void>, now: () => number) {
+  const redis = createRedis(flow.redisUrl, 'worker')
+  const keys = keysOf(flow.name)
+  const contents = createContentStore(redis, keys)
+  const lanes = createLaneQueues(redis, keys, ['transactional'])
+  const context: EnqueueContext = {
+    contents: {
+      ...contents,
+      async put(...what) {
+        await standStill()
+        await contents.put(...what)
+      },
+    },
+    receipts: createReceiptStore(redis, keys),
+    lanes,
+    room: { check: async () => undefined },
+    idempotencyTtlSeconds: 1,
+    now,
+  }
+  return {
+    enqueue: (idempotencyKey?: string) => enqueueEmail(context, create(flow), { idempotencyKey }),
+    async [Symbol.asyncDispose]() {
+      await lanes.close()
+      redis.disconnect()
+    },
+  }
+}
+
 test('a caller that stood still for as long as the email took to be sent changes nothing when it goes on', async () => {
   await using flow = await openMailFlow()
   await using redis = openRedis(flow)
   await flow.work()
-  const own = createRedis(flow.redisUrl, 'worker')
-  const keys = keysOf(flow.name)
-  const caller = new EventEmitter()
-  const asked = once(caller, 'asked')
-  const goesOn = once(caller, 'goesOn')
-  const context: EnqueueContext = {
-    contents: createContentStore(own, keys),
-    receipts: createReceiptStore(own, keys),
-    lanes: createLaneQueues(own, keys, ['transactional']),
-    // It has reserved the key, and its jobs are not there yet.
-    room: {
-      async check() {
-        caller.emit('asked')
-        await goesOn
-      },
-    },
-    idempotencyTtlSeconds: 60,
-    now: Date.now,
+  const moments = new EventEmitter()
+  const asked = once(moments, 'asked')
+  const goesOn = once(moments, 'goesOn')
+  const standStill = async () => {
+    moments.emit('asked')
+    await goesOn
   }
-  const slow = enqueueEmail(context, create(flow), { idempotencyKey: 'k' })
+  await using caller = openSlowCaller(flow, standStill, Date.now)
+  const slow = caller.enqueue('k')
   await asked
   const receipt = await flow.queue.enqueue(create(flow), { idempotencyKey: 'k' })
   const id = receipt.deliveries[0]?.id ?? ''
@@ -196,14 +231,33 @@ test('a caller that stood still for as long as the email took to be sent changes
   )
   await redis.zrem(`{${flow.name}}:transactional:completed`, id)
   await redis.del(`{${flow.name}}:transactional:${id}`)
-  caller.emit('goesOn')
+  moments.emit('goesOn')
   expect(await slow).toMatchObject({ deliveries: receipt.deliveries, messageId: receipt.messageId })
   await eventually('its job was looked at', async () => (await flow.queue.delivery(id)).state === 'sent')
   expect((await flow.queue.status())[0]).toMatchObject({ accepted: 1, sent: 1, pending: 0 })
   expect(flow.sink.messages).toHaveLength(1)
-  await context.lanes.close()
-  own.disconnect()
 })
+
+test.each([undefined, 'k'])(
+  'a caller that stood still for longer than its content lives stores nothing and says so (key: %s)',
+  async (idempotencyKey) => {
+    await using flow = await openMailFlow()
+    await using redis = openRedis(flow)
+    let now = Date.now()
+    const standStill = async () => {
+      now += 3_600_000
+    }
+    await using caller = openSlowCaller(flow, standStill, () => now)
+    await expect(caller.enqueue(idempotencyKey)).rejects.toMatchObject({ code: 'queue_unavailable' })
+    expect((await flow.queue.status())[0]).toMatchObject({ accepted: 0, waiting: 0 })
+    const receipts = await redis.keys(`{${flow.name}}:v1:receipt:*`)
+    expect(receipts).toHaveLength(idempotencyKey ? 1 : 0)
+    // The key still stands for this email, however short it is to be remembered afterwards.
+    for (const receipt of receipts) expect(await redis.ttl(receipt)).toBeGreaterThan(3_500)
+    expect((await flow.queue.enqueue(create(flow), { idempotencyKey })).deliveries).toHaveLength(1)
+    expect((await flow.queue.status())[0]).toMatchObject({ accepted: 1, waiting: 1 })
+  },
+)
 
 /** Enqueues in a process of its own, and kills it at some moment after it was told that so many are there. */
 async function enqueueAndKill(flow: MailFlow, run: number): Promise<string[]> {

@@ -79,6 +79,28 @@ test('a job of somebody else, which nothing had accepted, changes no count', asy
   redis.disconnect()
 })
 
+test.each([
+  'a@example.com\r\nRCPT TO:<b@example.com>',
+  'a@example.com, b@example.com',
+  'a@example.com>',
+  'nobody',
+])(
+  'a delivery whose stored address is %j fails, and no other recipient is named to the relay',
+  async (address) => {
+    await using flow = await openMailFlow()
+    await using redis = openRedis(flow)
+    const { deliveries } = await flow.queue.enqueue(email(flow, 'a@example.com'))
+    const id = deliveries[0]?.id ?? ''
+    const job = `{${flow.name}}:transactional:${id}`
+    const data = JSON.parse((await redis.hget(job, 'data')) ?? '')
+    await redis.hset(job, 'data', JSON.stringify({ ...data, a: address }))
+    await flow.work({ logLevel: 'silent' })
+    await eventually('it has failed', async () => (await flow.queue.status())[0]?.failed === 1)
+    expect(flow.sink.messages).toHaveLength(0)
+    expect((await flow.queue.status())[0]).toMatchObject({ accepted: 1, pending: 0 })
+  },
+)
+
 test('a delivery whose content is gone fails with its reason', async () => {
   await using flow = await openMailFlow()
   const redis = new Redis(flow.redisUrl)

@@ -1,7 +1,15 @@
-import { expect, test } from 'vitest'
+import { Redis } from 'ioredis'
+import { afterAll, expect, test } from 'vitest'
+import { MailQueue } from '../../src/index.js'
 import { eventually } from '../helpers/eventually.js'
+import { activeResources, leaksSince } from '../helpers/leaks.js'
 import { type MailFlow, openMailFlow, rowsTo } from '../helpers/mail-flow.js'
 import { type OwnRedis, openOwnRedis } from '../helpers/own-redis.js'
+import { openSlowProxy } from '../helpers/slow-proxy.js'
+
+const atStart = activeResources()
+// BullMQ looks for stalled jobs again 5 s after it was refused, and cannot be told not to.
+afterAll(async () => void (await leaksSince(atStart, 6_000)))
 
 const content = { subject: 'Hello', text: 'Hello', sender: 'news@example.com' }
 const CHUNK = 250
@@ -123,3 +131,136 @@ test('a Redis that is paused while a batch is enqueued and drained only makes it
   expect(await batch.wait({ intervalMs: 50 })).toMatchObject({ sent: 4 * CHUNK, unknown: 0, pending: 0 })
   expectOneCopyEach(flow, 4 * CHUNK)
 }, 120_000)
+
+/** For how long a caller is kept that is told `queue_unavailable`. */
+async function keptFor(call: () => Promise<unknown>): Promise<number> {
+  const started = performance.now()
+  await expect(call()).rejects.toMatchObject({ code: 'queue_unavailable' })
+  return performance.now() - started
+}
+
+test('a Redis that hangs keeps a producer for six seconds, the next one for three, and then takes mail again', async () => {
+  await using redis = await openOwnRedis()
+  await using flow = await openMailFlow({}, redis.url)
+  await using fresh = new MailQueue({ redis: redis.url, name: flow.name })
+  const email = flow.mail.create({ subject: 'Hi', body: 'Hi', recipients: ['a@example.com'] })
+  await flow.queue.enqueue(email)
+  redis.freeze()
+  const [first] = await Promise.all([
+    keptFor(() => flow.queue.enqueue(email)),
+    keptFor(() => flow.queue.enqueueBatch(rowsTo(1), content)),
+    keptFor(() => fresh.enqueue(email)).then((ms) => expect(ms).toBeLessThan(4_000)),
+  ])
+  expect(first).toBeLessThan(7_000)
+  for (let call = 0; call < 3; call += 1)
+    expect(await keptFor(() => flow.queue.enqueue(email))).toBeLessThan(4_000)
+  redis.thaw()
+  await eventually('it takes mail again', () => flow.queue.enqueue(email))
+  await eventually('so does the other', () => fresh.enqueue(email))
+}, 120_000)
+
+test('a Redis that is loading its data keeps a producer for three seconds', async () => {
+  await using redis = await openOwnRedis()
+  await using loading = await openOwnRedis()
+  await redis.ask((client) =>
+    client.eval("for i = 1, 4000 do redis.call('SET', 'junk' .. i, string.rep('x', 500)) end", 0),
+  )
+  // A replica loads what its primary sent; so many microseconds for each key.
+  await loading.ask(async (client) => {
+    await client.config('SET', 'key-load-delay', 3_000)
+    await client.config('SET', 'loading-process-events-interval-bytes', 1_024)
+    await client.replicaof('127.0.0.1', redis.port)
+  })
+  // It answers INFO meanwhile, and ioredis would wait for the end.
+  const client = new Redis(loading.url, { enableReadyCheck: false })
+  await eventually('it loads', async () => (await client.info('persistence')).includes('loading:1'))
+  client.disconnect()
+  await using queue = new MailQueue({ redis: loading.url })
+  for (let call = 0; call < 2; call += 1) expect(await keptFor(() => queue.status())).toBeLessThan(4_000)
+  await eventually('it has loaded', () => queue.status(), { withinMs: 30_000 })
+}, 120_000)
+
+test('a primary that was made a replica is left for the new one by workers and producers', async () => {
+  await using old = await openOwnRedis()
+  await using other = await openOwnRedis()
+  await using proxy = await openSlowProxy(old.port)
+  await using flow = await openMailFlow({}, `redis://127.0.0.1:${proxy.port}`)
+  await flow.work({ lockMs: 2_000, logLevel: 'silent' })
+  expect(await (await flow.queue.enqueueBatch(rowsTo(5), content)).wait({ intervalMs: 20 })).toMatchObject({
+    sent: 5,
+  })
+  await other.ask((client) => client.replicaof('127.0.0.1', old.port))
+  await eventually('it follows', () =>
+    other.ask(async (client) => (await client.info('replication')).includes('master_link_status:up')),
+  )
+  proxy.turnTo(other.port)
+  await other.ask((client) => client.replicaof('NO', 'ONE'))
+  await old.ask((client) => client.replicaof('127.0.0.1', other.port))
+  const batch = await eventually('it takes mail', () => flow.queue.enqueueBatch(rowsTo(20), content))
+  expect(await batch.wait({ intervalMs: 20 })).toMatchObject({ sent: 20, pending: 0 })
+}, 120_000)
+
+test('while Redis is away a worker says so once a second at the most, with how often it came', async () => {
+  await using redis = await openOwnRedis()
+  await using flow = await openMailFlow({ latencyMs: 5 }, redis.url)
+  const lines: { at: number; count?: number }[] = []
+  const error = (fields: { count?: number }) => void lines.push({ at: performance.now(), ...fields })
+  const worker = await flow.work({ lockMs: 2_000, logger: { debug() {}, info() {}, warn() {}, error } })
+  await flow.queue.enqueueBatch(rowsTo(400), content)
+  await flow.sink.waitForMessages(50)
+  await redis.kill()
+  await eventually('it was said four times', () => lines.length >= 4, { withinMs: 20_000 })
+  for (const [index, { at }] of lines.entries())
+    if (index > 0) expect(at - (lines[index - 1]?.at ?? 0)).toBeGreaterThan(990)
+  expect(lines.some(({ count = 1 }) => count > 1)).toBe(true)
+  await redis.start()
+  await eventually('it is ready again by itself', () => worker.isReady)
+}, 120_000)
+
+interface Away {
+  take(redis: OwnRedis): unknown
+  bringBack(redis: OwnRedis): unknown
+}
+const ways: [string, Away][] = [
+  ['was killed', { take: (redis) => redis.kill(), bringBack: (redis) => redis.start() }],
+  ['hangs', { take: (redis) => redis.freeze(), bringBack: (redis) => redis.thaw() }],
+]
+
+test.each(ways)(
+  'a worker with nothing on the wire waits for no deadline when Redis %s',
+  async (_what, away) => {
+    await using redis = await openOwnRedis()
+    await using flow = await openMailFlow({}, redis.url)
+    const worker = await flow.work({ logLevel: 'silent' })
+    const batch = await flow.queue.enqueueBatch(rowsTo(20), content)
+    await batch.wait({ intervalMs: 10 })
+    await away.take(redis)
+    await eventually('it is seen', () => !worker.isReady)
+    const startedAt = performance.now()
+    await worker.close()
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+  },
+  60_000,
+)
+
+test.each(ways)(
+  'a worker with mail on the wire closes soon after its deadline when Redis %s',
+  async (_what, away) => {
+    await using redis = await openOwnRedis()
+    await using flow = await openMailFlow({ latencyMs: 5 }, redis.url)
+    const worker = await flow.work({ logLevel: 'silent', lockMs: 2_000 })
+    await flow.queue.enqueueBatch(rowsTo(500), content, { batchId: 'b' })
+    await flow.sink.waitForMessages(50)
+    await away.take(redis)
+    const startedAt = performance.now()
+    await worker.close({ deadlineMs: 500 })
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    // What it could not write down is unknown to the next worker, and nothing is sent twice.
+    await away.bringBack(redis)
+    await flow.work({ lockMs: 2_000 })
+    const { sent, unknown } = await flow.queue.batch('b').wait({ intervalMs: 20 })
+    expect(sent + unknown).toBe(500)
+    expect([...flow.sink.copies().values()].filter((copies) => copies > 1)).toEqual([])
+  },
+  60_000,
+)

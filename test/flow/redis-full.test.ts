@@ -79,6 +79,27 @@ test('at nine tenths of its memory nothing more is enqueued, workers go on, and 
   expect((await flow.queue.status()).map((lane) => lane.accepted)).toEqual([accepted, 503])
 }, 120_000)
 
+test('a key that is refused for want of room takes none, and one that has its receipt is answered all the same', async () => {
+  await using redis = await openOwnRedis()
+  await using flow = await openMailFlow({}, redis.url)
+  await fill(redis)
+  const email = flow.mail.create({ subject: 'Hi', body: 'Hi', recipients: ['a@example.com'] })
+  const enqueue = (idempotencyKey: string) => flow.queue.enqueue(email, { idempotencyKey })
+  const receipt = await enqueue('before')
+  await limit(redis, 0.92)
+  const refused = (key: string) =>
+    enqueue(key).then(
+      () => undefined,
+      ({ code }) => code,
+    )
+  expect(await eventually('it is seen', () => refused(`early ${performance.now()}`))).toBe('queue_full')
+  const keys = () => redis.ask((client) => client.dbsize())
+  const before = await keys()
+  for (let n = 0; n < 50; n += 1) expect(await refused(`key ${n}`)).toBe('queue_full')
+  expect(await keys()).toBe(before)
+  expect(await enqueue('before')).toEqual({ ...receipt, repeated: true })
+}, 60_000)
+
 test('a chunk that finds no room is not there at all, and the same call completes the batch', async () => {
   await using redis = await openOwnRedis()
   await using flow = await openMailFlow({}, redis.url)

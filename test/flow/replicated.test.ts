@@ -16,7 +16,7 @@ interface Pair extends AsyncDisposable {
 }
 
 /** A primary and a replica that is some milliseconds behind, as one in another building is. */
-async function openPair(lagMs = 20): Promise<Pair> {
+async function openPair(lagMs = 100): Promise<Pair> {
   const primary = await openOwnRedis()
   const replica = await openOwnRedis()
   const wire = await openSlowProxy(primary.port, lagMs)
@@ -129,9 +129,12 @@ test('without a replica nothing is acknowledged, and the same call again enqueue
 test('without a replica a worker sends nothing, and with one it goes on by itself', async () => {
   await using flow = await withoutReplica()
   const batch = await flow.queue.enqueueBatch(rowsTo(20), content, { batchId: 'b' })
-  await flow.work({ durability: 'replicated', logLevel: 'silent' })
+  const said: string[] = []
+  const error = (fields: { error?: string }) => void said.push(fields.error ?? '')
+  await flow.work({ durability: 'replicated', logger: { debug() {}, info() {}, warn() {}, error } })
   await eventually('it is held', async () => (await flow.queue.delivery('b.0')).state === 'held')
   expect(flow.sink.messages).toHaveLength(0)
+  await eventually('it says why', () => said.some((text) => text.startsWith('no replica of Redis')))
   await using replica = await openOwnRedis()
   await replica.ask((client) => client.replicaof('127.0.0.1', flow.own.port))
   expect(await batch.wait({ intervalMs: 20 })).toMatchObject({ sent: 20, unknown: 0, pending: 0 })

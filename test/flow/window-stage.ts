@@ -38,12 +38,14 @@ export interface StageOptions {
   readonly sink?: SinkOptions
   /** Default 60 000. */
   readonly maxAgeMs?: number
+  /** Of the workers; a worker that was stopped for longer gives up a reply that it has not read. */
+  readonly replyTimeoutMs?: number
   /** Where the workers find the relay, given the sink's port; default there. */
   relayPort?(sinkPort: number): Promise<number>
 }
 
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const { unknown, sink = {}, maxAgeMs = 60_000, relayPort = async (port: number) => port } = options
+  const { sink = {}, relayPort = async (port: number) => port } = options
   const waiting = new Set<{ moment: Moment; connection?: number | undefined; tell(event: SinkEvent): void }>()
   const witness = (event: SinkEvent) => {
     for (const each of [...waiting]) {
@@ -56,7 +58,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const toRedis = await openLine(Number(redisUrl.port))
   const folder = await mkdtemp(join(tmpdir(), 'fluxmail-test-'))
   const config = join(folder, 'worker.json')
-  await writeFile(config, JSON.stringify(configOf(await relayPort(flow.sink.smtpPort), unknown, maxAgeMs)))
+  await writeFile(config, JSON.stringify(configOf(await relayPort(flow.sink.smtpPort), options)))
   redisUrl.port = String(toRedis.port)
   const base = { FLUXMAIL_NAME: flow.name, FLUXMAIL_CONFIG: config }
   const oddities = {
@@ -89,10 +91,13 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 }
 
 /** Each connection carries one message, so that QUIT says that the reply to it was read. */
-function configOf(port: number, unknown: LaneConfig['unknown'], maxAgeMs: number) {
+function configOf(port: number, options: StageOptions) {
+  const { unknown, maxAgeMs = 60_000, replyTimeoutMs = finalReplyTimeoutMs } = options
   const retry = { delaysMs: [50], jitter: 0, maxAgeMs }
   return {
-    relays: { main: { host: '127.0.0.1', port, finalReplyTimeoutMs, maxMessagesPerConnection: 1 } },
+    relays: {
+      main: { host: '127.0.0.1', port, finalReplyTimeoutMs: replyTimeoutMs, maxMessagesPerConnection: 1 },
+    },
     lanes: { bulk: { retry, unknown } },
     lockMs,
   }

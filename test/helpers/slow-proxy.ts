@@ -7,6 +7,8 @@ export interface SlowProxy extends AsyncDisposable {
   readonly port: number
   /** From now on nothing passes on the connections that are open; new ones are as good as before. */
   swallow(): void
+  /** New connections go to another port; those that are open stay where they are. */
+  turnTo(target: number): void
 }
 
 /** Opens a proxy to `target` on loopback; what the target says arrives `lateMs` later. */
@@ -14,9 +16,10 @@ export async function openSlowProxy(target: number, lateMs = 0): Promise<SlowPro
   const sockets = new Set<Socket>()
   const timers = new Set<NodeJS.Timeout>()
   let generation = 0
+  let current = target
   const server = createServer((near) => {
     const mine = generation
-    const far = connect(target, '127.0.0.1')
+    const far = connect(current, '127.0.0.1')
     const pass = (socket: Socket, data: Buffer) => {
       if (mine === generation && !socket.destroyed) socket.write(data)
     }
@@ -45,6 +48,9 @@ export async function openSlowProxy(target: number, lateMs = 0): Promise<SlowPro
   const address = server.address()
   return {
     port: typeof address === 'object' && address ? address.port : 0,
+    turnTo(next) {
+      current = next
+    },
     swallow() {
       generation += 1
     },

@@ -168,6 +168,7 @@ const body = fc.array(line, { maxLength: 30 }).map((lines) => lines.map((each) =
 
 test('any body arrives byte for byte, however it was cut into packets', async () => {
   using talk = await greeted(open.port)
+  let run = 0
   await fc.assert(
     fc.asyncProperty(
       body,
@@ -175,7 +176,8 @@ test('any body arrives byte for byte, however it was cut into packets', async ()
       async (text, cuts) => {
         await open.flow.sink.clear()
         await talk.asks('MAIL FROM:<a@example.com>', 'RCPT TO:<b@example.org>', 'DATA')
-        const message = Buffer.from(`From: a@x.io\r\nDate: x\r\nMessage-ID: <1@x.io>\r\n\r\n${text}`)
+        run += 1
+        const message = Buffer.from(`From: a@x.io\r\nDate: x\r\nMessage-ID: <${run}@x.io>\r\n\r\n${text}`)
         const stuffed = Buffer.from(message.toString('latin1').replace(/^\./gm, '..'), 'latin1')
         for (const part of cut(stuffed, cuts)) {
           talk.write(part)

@@ -11,9 +11,12 @@ const broken = (phase: 'connect' | 'envelope' | 'window', code: string, response
 })
 
 const connects: readonly (readonly [Exchange, object])[] = [
-  [broken('connect', 'ECONNREFUSED'), { verdict: 'fault', fault: 'connect' }],
-  [broken('connect', 'ETIMEDOUT'), { verdict: 'fault', fault: 'connect' }],
-  [broken('connect', 'EAUTH', '535 5.7.8 Authentication failed'), { verdict: 'fault', fault: 'auth' }],
+  [broken('connect', 'ECONNREFUSED'), { verdict: 'fault', fault: 'connect', words: 'broken' }],
+  [broken('connect', 'ETIMEDOUT'), { verdict: 'fault', fault: 'connect', words: 'broken' }],
+  [
+    broken('connect', 'EAUTH', '535 5.7.8 Authentication failed'),
+    { verdict: 'fault', fault: 'auth', words: '535 5.7.8 Authentication failed' },
+  ],
   [broken('connect', 'EDKIM'), { verdict: 'none' }],
   [broken('connect', 'EMFILE'), { verdict: 'none' }],
   [broken('connect', 'ECONNABORTED'), { verdict: 'none' }],
@@ -41,8 +44,24 @@ test('policy about us is a fault of that name, and so is being asked for less', 
     stage: 'body',
     response: '421 4.7.28 Unusual rate of mail, try again later',
   }
-  expect(blame(policy, false)).toEqual({ verdict: 'fault', fault: 'policy' })
-  expect(blame(slower, false)).toEqual({ verdict: 'fault', fault: 'policy' })
+  for (const each of [policy, slower])
+    expect(blame(each, false)).toMatchObject({ verdict: 'fault', fault: 'policy', words: each.response })
+})
+
+test('only what comes before a recipient, or no recipient’s server can say, is believed at once', () => {
+  const said = (stage: 'mail' | 'rcpt' | 'data' | 'body', response: string) =>
+    blame({ kind: 'refused', stage, response }, false)
+  const sender = { verdict: 'fault', fault: 'sender' }
+  const relay = { verdict: 'fault', fault: 'relay' }
+  expect(said('mail', '550 5.7.1 not you')).toEqual({ ...sender, words: '550 5.7.1 not you' })
+  const owned = '553 5.7.1 Sender address rejected: not owned by user ada'
+  expect(said('rcpt', owned)).toEqual({ ...sender, words: owned })
+  for (const stage of ['rcpt', 'data', 'body'] as const) {
+    expect(said(stage, '550 5.7.1 Sender denied')).toMatchObject({ ...sender, isDoubtful: true })
+    expect(said(stage, '554 5.7.1 Relay access denied')).toMatchObject({ ...relay, isDoubtful: true })
+  }
+  expect(said('mail', '550 relaying denied')).not.toHaveProperty('isDoubtful')
+  expect(blame(broken('connect', 'X', '554 no'), false)).not.toHaveProperty('isDoubtful')
 })
 
 test('a connection lost on the way speaks against the relay only when it was the probe', () => {
@@ -55,4 +74,9 @@ test('a connection lost on the way speaks against the relay only when it was the
 
 test('an attempt that was stopped before the wire says nothing', () => {
   expect(blame({ kind: 'stopped', answer: 'superseded' }, true)).toEqual({ verdict: 'none' })
+})
+
+test('a time that the reply names is told as well', () => {
+  const response = '421 4.7.0 too many connections, try again in 5 minutes'
+  expect(blame(broken('connect', 'ECONNECTION', response), false)).toMatchObject({ retryAfterMs: 300_000 })
 })

@@ -5,11 +5,11 @@ import {
   type Circuit,
   look,
   newCircuit,
-  probedSoon,
   probing,
   type Report,
   renewed,
   reported,
+  seenBy,
 } from '../../src/smtp/circuit.js'
 
 const fault = (kind: Fault, more: Partial<Report> = {}): Report => ({
@@ -110,10 +110,10 @@ function waits(kind: Fault, probes: number): number[] {
 
 test('probes come at growing intervals, those of a login more slowly', () => {
   expect(waits('connect', 8)).toEqual([1, 2, 4, 8, 16, 30, 30, 30])
-  expect(waits('auth', 7)).toEqual([5, 10, 20, 40, 60, 60, 60])
+  expect(waits('auth', 7)).toEqual([5, 15, 45, 135, 405, 900, 900])
 })
 
-test('a wrong password for an hour costs some sixty logins of all workers together', () => {
+test('a wrong password for an hour costs a handful of logins of all workers together', () => {
   const inAnHour = waits('auth', 100).reduce(
     ({ seconds, logins }, wait) => ({
       seconds: seconds + wait,
@@ -121,15 +121,15 @@ test('a wrong password for an hour costs some sixty logins of all workers togeth
     }),
     { seconds: 0, logins: 1 },
   )
-  expect(inAnHour.logins).toBe(63)
+  expect(inAnHour.logins).toBe(9)
 })
 
 test('a good probe makes it half-open; one fault opens it again for longer, ten good seconds close it', () => {
   const half = reported(probed(made([fault('auth')]), 'one', 5_000), { verdict: 'ok', probe: 'one' }, 6_000)
   expect(half).toMatchObject({ state: 'half' })
   expect(look(half, undefined, 6_000).kind).toBe('free')
-  const again = reported(half, fault('connect'), 15_999)
-  expect(again).toMatchObject({ state: 'open', openings: 2, until: 17_999 })
+  const again = reported(half, fault('auth'), 15_999)
+  expect(again).toMatchObject({ state: 'open', openings: 2, until: 30_999 })
   const closed = reported(half, fault('connect'), 16_000)
   expect(closed).toMatchObject({ state: 'closed', openings: 0 })
 })
@@ -141,12 +141,70 @@ test('a good probe counts although its time was over', () => {
   expect(reported(stolen, fault('auth', { probe: 'one' }), 15_500)).toBe(stolen)
 })
 
-test('a worker that begins may probe a refused login at once, but not in a circle of restarts', () => {
-  const open = made([fault('auth'), fault('auth')])
-  const slow = reported(probed(open, 'one', 5_000), fault('auth', { probe: 'one' }), 5_000)
-  expect(probedSoon(slow, 9_999)).toBeUndefined()
-  expect(probedSoon(slow, 10_000)).toMatchObject({ until: 10_000, openings: 2 })
-  expect(probedSoon(made(Array.from({ length: 5 }, () => fault('connect'))), 500)).toBeUndefined()
+test('a login begins with short waits, however often the relay could not be reached before', () => {
+  let circuit = made(Array.from({ length: 5 }, () => fault('connect')))
+  for (let index = 0; index < 8; index += 1)
+    circuit = reported(
+      probed(circuit, `p${index}`, circuit.until),
+      fault('connect', { probe: `p${index}` }),
+      circuit.until,
+    )
+  const { until } = circuit
+  const refused = reported(probed(circuit, 'login', until), fault('auth', { probe: 'login' }), until)
+  expect(refused).toMatchObject({ fault: 'auth', openings: 1, until: until + 5_000 })
+})
+
+test('a time that a relay names is waited for before the first probe, a quarter of an hour at the most', () => {
+  const named = (retryAfterMs: number) => made([fault('relay', { isConfirmed: true, retryAfterMs })]).until
+  expect(named(300_000)).toBe(300_000)
+  expect(named(10)).toBe(1_000)
+  expect(named(86_400_000)).toBe(900_000)
+})
+
+/** A circuit whose login was refused for the fifth time, and which waits for minutes. */
+function longRefused(): Circuit {
+  let circuit = made([fault('auth')])
+  for (let index = 0; index < 4; index += 1)
+    circuit = reported(
+      probed(circuit, `p${index}`, circuit.until),
+      fault('auth', { probe: `p${index}` }),
+      circuit.until,
+    )
+  return circuit
+}
+
+test('a worker with a new password may try it at once, but not in a circle of restarts, and no other worker may', () => {
+  const circuit = longRefused()
+  const { openedAt, until } = circuit
+  expect(until - openedAt).toBe(405_000)
+  expect(look(seenBy(circuit, 'untried'), undefined, openedAt + 4_999).kind).toBe('shut')
+  expect(look(seenBy(circuit, 'untried'), undefined, openedAt + 5_000).kind).toBe('due')
+  expect(look(circuit, undefined, openedAt + 5_000).kind).toBe('shut')
+  const down = made(Array.from({ length: 5 }, () => fault('connect')))
+  expect(seenBy(down, 'untried')).toBe(down)
+})
+
+test('a worker whose own login was refused leaves the first probe to the others', () => {
+  const circuit = longRefused()
+  const { until } = circuit
+  expect(look(seenBy(circuit, 'refused'), undefined, until + 999).kind).toBe('shut')
+  expect(look(seenBy(circuit, undefined), undefined, until + 999).kind).toBe('due')
+  expect(look(seenBy(circuit, 'refused'), undefined, until + 1_000).kind).toBe('due')
+})
+
+test('a login that is refused to one worker while that of another is taken opens nothing', () => {
+  expect(made([fault('auth', { isOwn: true })])).toBe(newCircuit)
+  const half = reported(probed(made([fault('auth')]), 'one', 5_000), { verdict: 'ok', probe: 'one' }, 6_000)
+  expect(reported(half, fault('auth', { isOwn: true }), 6_100)).toBe(half)
+})
+
+test('what needs no other sign opens it at once, and what the relay said is kept until it closes', () => {
+  const open = made([fault('relay', { isConfirmed: true, reply: '554 Relay access denied' })])
+  expect(open).toMatchObject({ state: 'open', fault: 'relay', reply: '554 Relay access denied' })
+  const half = reported(probed(open, 'one', open.until), { verdict: 'ok', probe: 'one' }, open.until)
+  expect(half.reply).toBe('554 Relay access denied')
+  expect(made([ok], half.until, 0, half)).toBe(half)
+  expect(reported(half, fault('connect'), half.until).reply).toBeUndefined()
 })
 
 describe('a sender that is refused', () => {
@@ -250,7 +308,7 @@ const steps = fc.record({
   isProbe: fc.boolean(),
 })
 
-test('whatever happens, an open circuit can be probed within a minute, and never by two at once', () => {
+test('whatever happens, an open circuit can be probed within a quarter of an hour, and never by two at once', () => {
   fc.assert(
     fc.property(fc.array(steps, { maxLength: 60 }), (all) => {
       let circuit = newCircuit
@@ -268,7 +326,7 @@ test('whatever happens, an open circuit can be probed within a minute, and never
           circuit = reported(circuit, what === 'fault' ? fault(kind, more) : { verdict: what, ...more }, now)
         }
         const seen = look(circuit, 'nobody', now)
-        if (seen.kind === 'shut') expect(seen.until - now).toBeLessThanOrEqual(60_000)
+        if (seen.kind === 'shut') expect(seen.until - now).toBeLessThanOrEqual(900_000)
         for (const name of ['a', 'b', 'c', 'd']) {
           const held = look(circuit, name, now)
           if (held.kind === 'shut') expect(held.until - now).toBeLessThanOrEqual(300_000)

@@ -223,11 +223,12 @@ for (const capabilities of [[], ['PIPELINING']]) {
     expect(relay.connections).toBe(1)
   })
 
-  test(`a connection lost after an answer to MAIL FROM is not replaced (${how})`, async () => {
+  test(`a kept connection that is lost before the final dot is replaced, and a fresh one is not (${how})`, async () => {
+    let isWell = true
     await using relay = await openScriptedRelay({
       capabilities,
-      answer: (command, { hangUp, say, socket }) => {
-        if (!second(relay)) return undefined
+      answer: (command, { index, hangUp, say, socket }) => {
+        if (!second(relay) || !/^(MAIL|RCPT|DATA)/.test(command) || (isWell && index > 1)) return undefined
         if (command.startsWith('MAIL')) {
           say('250 fine')
           socket.once('drain', hangUp)
@@ -238,19 +239,43 @@ for (const capabilities of [[], ['PIPELINING']]) {
     })
     using pool = countedPool(relay.port)
     await sendMany(pool, 1)
+    isWell = false
     expect(await sendOver(pool, 'b@example.com')).toMatchObject({ kind: 'broken', phase: 'envelope' })
-    expect(relay.connections).toBe(1)
+    expect(relay.connections).toBe(2)
+    isWell = true
+    expect(await sendMany(pool, 1)).toEqual(['accepted'])
+    expect(relay.bodies).toHaveLength(2)
   })
 }
 
-test('a relay that stays silent is not asked a second time', async () => {
+test('a kept connection that is lost in the middle of a large body is replaced, and the body arrives once', async () => {
   await using relay = await openScriptedRelay({
-    answer: (command) => (command.startsWith('MAIL') && second(relay) ? '' : undefined),
+    answer: (command, { index, socket, hangUp }) => {
+      if (command === 'DATA' && index === 0 && second(relay)) socket.once('data', hangUp)
+      return undefined
+    },
+  })
+  using pool = countedPool(relay.port)
+  await sendMany(pool, 1)
+  // More than what the system takes for a relay that does not read.
+  const bytes = Buffer.alloc(15_000_000, 'a line of some words\r\n')
+  expect(await sendOver(pool, 'b@example.com', { bytes })).toMatchObject({ kind: 'accepted' })
+  expect(relay.bodies).toHaveLength(2)
+  expect(relay.connections).toBe(2)
+})
+
+test('a kept connection on which nothing comes any more is replaced, and a fresh one is not', async () => {
+  let isWell = false
+  await using relay = await openScriptedRelay({
+    answer: (command, { index }) =>
+      command.startsWith('MAIL') && second(relay) && !(isWell && index > 1) ? '' : undefined,
   })
   using pool = countedPool(relay.port, { timeoutMs: 50, idleMs: 5_000 })
   await sendMany(pool, 1)
   expect(await sendOver(pool, 'b@example.com')).toMatchObject({ kind: 'broken', code: 'ETIMEDOUT' })
-  expect(relay.connections).toBe(1)
+  expect(relay.connections).toBe(2)
+  isWell = true
+  expect(await sendMany(pool, 1)).toEqual(['accepted'])
 })
 
 test('a connection that was closed while it was leased is replaced', async () => {

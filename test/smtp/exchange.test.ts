@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
+import { Connection } from '../../src/smtp/connection.js'
+import { exchangeOn } from '../../src/smtp/exchange.js'
 import { openWire, type Wire } from '../../src/smtp/wire.js'
+import { eventually } from '../helpers/eventually.js'
 import { openScriptedRelay, type Script, type ScriptedRelay, type Session } from './scripted-relay.js'
 import { gate, messageTo, relayTo, type Sending } from './sending.js'
 
@@ -185,4 +188,31 @@ test('a drop while leave is asked sends nothing, also when leave is given afterw
   leave.open('ok')
   await expect.poll(() => line.relay.open).toBe(0)
   expect(line.relay.bodies).toEqual([])
+})
+
+test('leave is asked for the end of a large body once all before it has left this process', async () => {
+  await using relay = await openScriptedRelay({
+    answer: (command) => {
+      // From now on the system takes nothing, as when a relay does not read.
+      if (command === 'DATA' && connection._socket) connection._socket.cork()
+      return undefined
+    },
+  })
+  const config = relayTo(relay.port, { timeoutMs: 5_000 })
+  const connection = new Connection(config)
+  await new Promise<void>((resolve) => connection.connect(() => resolve()))
+  const socket = connection._socket
+  if (!socket) throw new Error('there is no connection')
+  const left: number[] = []
+  const beforeBody = async () => {
+    left.push(socket.writableLength)
+    return 'ok' as const
+  }
+  const bytes = Buffer.alloc(70_000, 'a line of some words\r\n')
+  const answer = exchangeOn(connection, config, messageTo('a@example.com', { bytes, beforeBody }))
+  await eventually('the body waits', () => socket.writableLength > 60_000)
+  socket.uncork()
+  expect((await answer).kind).toBe('accepted')
+  expect(left).toEqual([0])
+  connection.close()
 })

@@ -122,6 +122,20 @@ test('when none is left a message is sent away until the earliest may be probed,
   expect(Math.max(...waits)).toBeLessThanOrEqual(6_001)
 })
 
+test('no message waits for minutes for a probe, since a worker may begin with another password', async () => {
+  const gate = localGate()
+  for (let index = 0; index < 6; index += 1) {
+    const probe = await gate.probe('main')
+    gate.hear('main', { ...fault('auth'), ...(probe ? { probe } : {}) })
+    const { waitMs } = gate.look('main')
+    if (index < 5) gate.forward(waitMs)
+  }
+  expect(gate.look('main').waitMs).toBe(900_000)
+  using relays = guarded({ main: 1 }, gate, {}, forwardClock())
+  const shut = await relays.acquire(undefined, never, sender)
+  expect(shut).toMatchObject({ kind: 'shut', waitMs: 30_000 })
+})
+
 test('while nothing at all can go anywhere a message waits here, and goes when the probe was good', async () => {
   await using relay = await openScriptedRelay()
   const gate = localGate()
@@ -163,6 +177,26 @@ test('whoever waits here is let go when told to stop', async () => {
   expect(await waiting).toMatchObject({ kind: 'refused', exchange: { kind: 'stopped', answer: 'closing' } })
 })
 
+test('what goes wrong in reporting an exchange does not cost the exchange', async () => {
+  await using relay = await openScriptedRelay()
+  const broken = new Error('broken')
+  const gate = Object.assign(localGate(), {
+    report: () => {
+      throw broken
+    },
+  })
+  const heard: unknown[] = []
+  const options = { circuits: gate, failed: (error: unknown) => heard.push(error) }
+  const events = { opened: () => undefined, closed: () => undefined }
+  using relays = Object.assign(
+    createRelays({ main: relayTo(relay.port) }, {}, systemClock, events, options),
+    { [Symbol.dispose]: () => relays.drop() },
+  )
+  const lease = leaseOf(await relays.acquire(undefined, never, sender))
+  expect(await lease.transmit(messageTo('a@example.com'))).toMatchObject({ kind: 'accepted' })
+  expect(heard).toEqual([broken])
+})
+
 test('a probe that is not used is given up', async () => {
   await using relay = await openScriptedRelay()
   const gate = localGate()
@@ -189,13 +223,32 @@ test('a wrong password is tried once for twenty messages that came together, and
   const acquiring = Array.from({ length: 20 }, () => relays.acquire(undefined, abort.signal, sender))
   expect(await Promise.race(acquiring)).toMatchObject({ kind: 'refused', exchange: { phase: 'connect' } })
   expect(relay.commands.filter((command) => command.startsWith('AUTH'))).toHaveLength(1)
-  expect(gate.reports).toEqual([{ relay: 'main', report: { verdict: 'fault', fault: 'auth' } }])
+  expect(gate.reports).toEqual([
+    { relay: 'main', report: { verdict: 'fault', fault: 'auth', reply: '535 5.7.8 (password)' } },
+  ])
   abort.abort()
   await Promise.all(acquiring)
 })
 
 const said: readonly (readonly [string, string, string, object])[] = [
-  ['550 to MAIL', 'MAIL', '550 5.7.1 not you', { verdict: 'fault', fault: 'sender', sender }],
+  [
+    '550 to MAIL',
+    'MAIL',
+    '550 5.7.1 not you',
+    { verdict: 'fault', fault: 'sender', sender, reply: '550 5.7.1 not you' },
+  ],
+  [
+    '550 to RCPT that speaks of the sender, of one message',
+    'RCPT',
+    '550 5.7.1 Sender denied by <a@example.com>',
+    { verdict: 'none', fault: 'sender', sender, reply: '550 5.7.1 Sender denied by <…@example.com>' },
+  ],
+  [
+    'relaying denied to one message',
+    'RCPT',
+    '554 5.7.1 <a@example.com>: Relay access denied',
+    { verdict: 'none', fault: 'relay', sender, reply: '554 5.7.1 <…@example.com>: Relay access denied' },
+  ],
   ['550 to RCPT', 'RCPT', '550 5.1.1 no such user', { verdict: 'ok', sender }],
   ['451 to RCPT', 'RCPT', '451 4.7.1 greylisted', { verdict: 'ok', sender }],
 ]
@@ -222,3 +275,45 @@ test('what is broken off here says nothing of the relay', async () => {
   await sending
   expect(gate.reports.map(({ report }) => report.verdict)).toEqual(['none'])
 })
+
+/** A relay that refuses every message to these with this reply, behind a gate of its own. */
+async function refusing(reply: string) {
+  const relay = await openScriptedRelay({
+    answer: (command) => (command.startsWith('RCPT TO:<bad') ? reply : undefined),
+  })
+  const gate = localGate()
+  const relays = guarded({ main: relay.port }, gate)
+  const send = async (to: string) => {
+    await leaseOf(await relays.acquire(undefined, never, sender)).transmit(messageTo(to))
+  }
+  return {
+    gate,
+    send,
+    async [Symbol.asyncDispose]() {
+      relays.drop()
+      await relay[Symbol.asyncDispose]()
+    },
+  }
+}
+
+for (const [name, reply, why] of [
+  ['a sender', '550 5.7.1 Sender denied', 'sender'],
+  ['relaying', '554 5.7.1 Relay access denied', 'circuit'],
+] as const) {
+  test(`${name} that single recipients’ servers refuse is held for nobody else`, async () => {
+    await using refused = await refusing(reply)
+    for (let round = 0; round < 20; round += 1)
+      for (const to of ['bad@a.example', 'bad@b.example', 'bad@c.example', 'bad@d.example', 'good@e.example'])
+        await refused.send(to)
+    expect(refused.gate.look('main', sender).kind).toBe('free')
+    expect(refused.gate.reports.filter(({ report }) => report.fault)).toHaveLength(80)
+  })
+
+  test(`${name} refused five times in a row, with nothing taken, is held`, async () => {
+    await using refused = await refusing(reply)
+    for (let time = 0; time < 4; time += 1) await refused.send('bad@example.com')
+    expect(refused.gate.look('main', sender).kind).toBe('free')
+    await refused.send('bad@example.com')
+    expect(refused.gate.look('main', sender)).toMatchObject({ kind: 'shut', why })
+  })
+}

@@ -20,6 +20,8 @@ interface Fleet {
   readonly keys: Keys
   readonly workers: readonly Circuits[]
   readonly errors: unknown[]
+  /** What all of them said, the changes each as its own. */
+  readonly told: object[]
   /** All of them look at Redis now, in place of twice a second. */
   poll(): void
   stored(): Promise<Circuit>
@@ -30,6 +32,7 @@ async function openFleet(count: number, redisUrl = inject('redisUrl')): Promise<
   const keys = keysOf(freshName())
   const polls: (() => void)[] = []
   const errors: unknown[] = []
+  const told: object[] = []
   const every = (_ms: number, run: () => void) => {
     polls.push(run)
     return () => void polls.splice(polls.indexOf(run), 1)
@@ -38,7 +41,9 @@ async function openFleet(count: number, redisUrl = inject('redisUrl')): Promise<
   const connections = Array.from({ length: count }, () => createRedis(redisUrl, 'ledger'))
   const events = {
     faulted: () => undefined,
-    changed: () => undefined,
+    changed: (relay: string, { state }: Circuit, isOurs: boolean) => void told.push({ relay, state, isOurs }),
+    held: (relay: string, sender: string) => void told.push({ relay, sender }),
+    alone: (relay: string) => void told.push({ relay, alone: true }),
     failed: (error: unknown) => errors.push(error),
   }
   const workers = connections.map((redis) => createCircuits(redis, keys, ['main'], clock, events))
@@ -53,6 +58,7 @@ async function openFleet(count: number, redisUrl = inject('redisUrl')): Promise<
     keys,
     workers,
     errors,
+    told,
     poll: () => {
       for (const run of [...polls]) run()
     },
@@ -181,6 +187,117 @@ test('a worker that begins knows what the others know, and may probe a refused l
   await eachSees(fleet, 'all know', (worker) => worker.look('main').kind === 'shut')
   await oneOf(fleet).start()
   expect(oneOf(fleet).look('main').kind).toBe('due')
+})
+
+test('a worker that was there already waits for its time, however often another one begins', async () => {
+  const fleet = await openFleet(2)
+  oneOf(fleet).report('main', fault('auth'))
+  await eventually('it is open', async () => (await fleet.stored()).state === 'open')
+  const open = { ...(await fleet.stored()), until: Date.now() + 600_000, openedAt: Date.now() - 6_000 }
+  await fleet.redis.hset(fleet.keys.circuit('main'), { version: 9, circuit: JSON.stringify(open) })
+  await eachSees(fleet, 'all know', (worker) => worker.look('main').waitMs > 500_000)
+  await oneOf(fleet, 1).start()
+  expect(oneOf(fleet, 1).look('main').kind).toBe('due')
+  expect(oneOf(fleet).look('main').kind).toBe('shut')
+  const probe = await oneOf(fleet, 1).probe('main')
+  expect(probe).toBeDefined()
+  oneOf(fleet, 1).report('main', { ...fault('auth'), ...(probe ? { probe } : {}) })
+  expect(oneOf(fleet, 1).look('main').kind).toBe('shut')
+})
+
+test('one worker with a wrong password is alone with it, and keeps nobody else from the relay', async () => {
+  const fleet = await openFleet(2)
+  const [right, wrong] = [oneOf(fleet), oneOf(fleet, 1)]
+  wrong.report('main', fault('auth'))
+  await eachSees(fleet, 'all know', (worker) => worker.look('main').kind === 'shut')
+  await fleet.redis.hset(fleet.keys.circuit('main'), {
+    version: 20,
+    circuit: JSON.stringify({ ...(await fleet.stored()), until: 1 }),
+  })
+  await eachSees(fleet, 'it is due', (worker) => worker.look('main').kind === 'due')
+  const probe = await right.probe('main')
+  right.report('main', { verdict: 'ok', ...(probe ? { probe } : {}) })
+  await eachSees(fleet, 'all may go', (worker) => worker.look('main').kind === 'free')
+  wrong.report('main', fault('auth'))
+  expect(wrong.look('main')).toMatchObject({ kind: 'shut', why: 'circuit' })
+  expect(wrong.look('main').waitMs).toBeGreaterThan(800_000)
+  fleet.poll()
+  expect(right.look('main').kind).toBe('free')
+  expect((await fleet.stored()).state).toBe('half')
+  expect(fleet.told).toContainEqual({ relay: 'main', alone: true })
+  right.report('main', fault('auth'))
+  expect(right.look('main').kind).toBe('shut')
+})
+
+test('a worker that is refused again after all was forgotten says so to all, since nobody else was taken', async () => {
+  const fleet = await openFleet(2)
+  oneOf(fleet).report('main', fault('auth'))
+  await eachSees(fleet, 'all know', (worker) => worker.look('main').kind === 'shut')
+  await fleet.redis.del(fleet.keys.circuit('main'))
+  await eachSees(fleet, 'all may go', (worker) => worker.look('main').kind === 'free')
+  oneOf(fleet).report('main', fault('auth'))
+  await eachSees(fleet, 'all know again', (worker) => worker.look('main').kind === 'shut')
+  expect((await fleet.stored()).state).toBe('open')
+})
+
+test('a sender that is refused to a probe shows that the login of its worker was taken', async () => {
+  const fleet = await openFleet(1)
+  const worker = oneOf(fleet)
+  worker.report('main', fault('auth'))
+  await eventually('it is open', async () => (await fleet.stored()).state === 'open')
+  await fleet.redis.hset(fleet.keys.circuit('main'), {
+    version: 40,
+    circuit: JSON.stringify({ ...(await fleet.stored()), until: 1 }),
+  })
+  await eachSees(fleet, 'it is due', () => worker.look('main').kind === 'due')
+  const probe = await worker.probe('main')
+  worker.report('main', { ...fault('sender', 'a@example.com'), ...(probe ? { probe } : {}) })
+  await eventually('it is back', async () => (await fleet.stored()).state === 'half')
+  worker.report('main', fault('auth'))
+  await eventually('it is open again', async () => (await fleet.stored()).state === 'open')
+})
+
+test('of a whole fleet one worker says that the relay was given up, and one that it is back', async () => {
+  const fleet = await openFleet(5)
+  for (const worker of fleet.workers) worker.report('main', fault('auth'))
+  await eachSees(fleet, 'all know', (worker) => worker.circuit('main').state === 'open')
+  const ours = () => fleet.told.filter((each) => 'isOurs' in each && each.isOurs)
+  await eventually('all were told', () => fleet.told.length === 5)
+  expect(ours()).toEqual([{ relay: 'main', state: 'open', isOurs: true }])
+  await fleet.redis.hset(fleet.keys.circuit('main'), {
+    version: 30,
+    circuit: JSON.stringify({ ...(await fleet.stored()), until: 1 }),
+  })
+  await eachSees(fleet, 'it is due', (worker) => worker.look('main').kind === 'due')
+  const probe = await oneOf(fleet, 3).probe('main')
+  oneOf(fleet, 3).report('main', { verdict: 'ok', ...(probe ? { probe } : {}) })
+  await eachSees(fleet, 'all know that it is back', (worker) => worker.circuit('main').state === 'half')
+  await eventually('all were told again', () => fleet.told.length === 10)
+  expect(ours().slice(1)).toEqual([{ relay: 'main', state: 'half', isOurs: true }])
+})
+
+test('a thousand refused senders cost no more than a thousand may, and all of it is forgotten in a day', async () => {
+  const fleet = await openFleet(1)
+  const held = { since: 1, until: Date.now() + 60_000, refusals: 1, reply: `550 5.7.1 ${'x'.repeat(280)}` }
+  const senders = Object.fromEntries(
+    Array.from({ length: 1_000 }, (_, index) => [`sender-${index}@example.com`, held]),
+  )
+  await fleet.redis.hset(fleet.keys.circuit('main'), {
+    version: 7,
+    circuit: JSON.stringify({ ...newCircuit, senders }),
+  })
+  await eachSees(fleet, 'they are known', (worker) => worker.sendersHeld('main') === 1_000)
+  for (const name of ['a', 'b', 'c']) {
+    oneOf(fleet).report('main', { ...fault('sender', `${name}@example.com`), reply: held.reply })
+    await eventually(`${name} is kept`, async () => {
+      return (await fleet.stored()).senders?.[`${name}@example.com`] !== undefined
+    })
+  }
+  expect(Object.keys((await fleet.stored()).senders)).toHaveLength(1_000)
+  const keys = await fleet.redis.keys(`${fleet.keys.circuit('main')}*`)
+  expect(keys).toHaveLength(1)
+  expect(await fleet.redis.ttl(fleet.keys.circuit('main'))).toBeGreaterThan(86_000)
+  expect(await fleet.redis.memory('USAGE', fleet.keys.circuit('main'))).toBeLessThan(1_000_000)
 })
 
 test('what is no circuit counts as closed, and is written over', async () => {

@@ -165,11 +165,21 @@ test('a refusal that comes late turns an unknown into failed, if no other attemp
   expect(await redis.llen(keys.batchErrors('b'))).toBe(1)
 })
 
-test('an unknown is answered for weeks after it was settled; a verdict that cannot change goes sooner', async () => {
-  await ledger.record(row, unknown)
-  expect(await redis.ttl(keys.mark(row.id))).toBeGreaterThan(27 * 24 * 3600)
-  await ledger.record(single, sent)
-  expect(await redis.ttl(keys.mark(single.id))).toBeLessThanOrEqual(2 * 24 * 3600)
+test.each([sent, failed, unknown])(
+  'a verdict stands until its job is finished, also where no worker runs for months',
+  async (verdict) => {
+    await ledger.record(single, verdict)
+    expect(await redis.ttl(keys.mark(single.id))).toBeGreaterThan(365 * 24 * 3600)
+  },
+)
+
+test('a verdict that is to be forgotten later answers until then, and a late answer makes it live no longer', async () => {
+  await onTheWire(single, 'stopped')
+  await ledger.record(single, unknown)
+  await ledger.forget([single.id], 600)
+  expect(await ledger.record(single, by(sent, 'stopped'))).toMatchObject({ outcome: 'sent', late: true })
+  expect(await redis.ttl(keys.mark(single.id))).toBeLessThanOrEqual(600)
+  expect(await redis.ttl(keys.mark(single.id))).toBeGreaterThan(590)
 })
 
 test.each([
