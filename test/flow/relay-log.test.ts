@@ -42,9 +42,10 @@ test('a relay that refuses the login is one warning of a whole fleet, and one mo
   await Promise.all([1, 2, 3].map(() => flow.work({ relays, logger: log.logger })))
   const batch = await flow.queue.enqueueBatch(rowsTo(300), content)
   await eventually(
-    'it was probed',
+    'it was probed, and said',
     () => {
-      return relay.commands.filter((command) => command.startsWith('AUTH')).length > 2
+      const logins = relay.commands.filter((command) => command.startsWith('AUTH')).length
+      return logins > 2 && log.at('warn').some(ofRelays)
     },
     { withinMs: 20_000 },
   )
