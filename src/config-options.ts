@@ -23,6 +23,8 @@ export interface LaneConfig {
   retry: RetryRule
   /** What becomes of a delivery whose relay fell silent after the final dot: kept for a person, or sent again with the same Message-ID. */
   unknown: 'hold' | 'resend'
+  /** Whether nothing more is sent to a recipient that a relay refuses as 5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10 or 5.2.1; so it is in the lane `bulk` and in no other, unless given. */
+  suppressOnBounce?: boolean | undefined
 }
 
 /** Who signs, and with which key. */
@@ -119,6 +121,16 @@ export interface WeightedRelay {
   weight: number
 }
 
+/** How long what is over is kept; what something waiting needs never goes. */
+export interface RetentionOptions {
+  /** Deliveries that were sent or skipped, the last 5,000 of a lane at the most, and the content of a batch after its end. Default: `3600`. */
+  finishedSeconds?: number | undefined
+  /** Deliveries that failed or are unknown, with all that it takes to replay them. Default: `2419200`. */
+  failedSeconds?: number | undefined
+  /** The counts of a batch after its end; one with failures stays for as long as they do. Default: `2592000`. */
+  batchSeconds?: number | undefined
+}
+
 /** Relays, routes, lanes and the limits of a worker. */
 export interface WorkerConfigInput {
   /** Relays by name. */
@@ -133,6 +145,8 @@ export interface WorkerConfigInput {
   maxPerWorkerPerSecond?: number | undefined
   /** How long a dead worker's deliveries stay with it. Default: `30000`. */
   lockMs?: number | undefined
+  /** How long what is over is kept; what something waiting needs never goes. */
+  retention?: RetentionOptions | undefined
   /** `replicated`: nothing is sent before a replica of Redis has the mark of it (`WAIT 1`); `primary` does not ask. Default: `"primary"`. */
   durability?: 'primary' | 'replicated' | undefined
   /** Write recipients into log lines. Default: `false`. */

@@ -47,7 +47,34 @@ export const laneSchema = z.strictObject({
     description:
       'what becomes of a delivery whose relay fell silent after the final dot: kept for a person, or sent again with the same Message-ID',
   }),
+  suppressOnBounce: z.boolean().optional().meta({
+    description:
+      'whether nothing more is sent to a recipient that a relay refuses as 5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10 or 5.2.1; so it is in the lane `bulk` and in no other, unless given',
+  }),
 })
+
+const DAY_SECONDS = 24 * 3600
+const seconds = z
+  .number()
+  .int()
+  .min(1)
+  .max(3650 * DAY_SECONDS)
+
+/** How long what is over is kept; what something waiting needs never goes. */
+export const retentionSchema = z.strictObject({
+  finishedSeconds: seconds.default(3600).meta({
+    description:
+      'deliveries that were sent or skipped, the last 5,000 of a lane at the most, and the content of a batch after its end',
+  }),
+  failedSeconds: seconds.default(28 * DAY_SECONDS).meta({
+    description: 'deliveries that failed or are unknown, with all that it takes to replay them',
+  }),
+  batchSeconds: seconds.default(30 * DAY_SECONDS).meta({
+    description: 'the counts of a batch after its end; one with failures stays for as long as they do',
+  }),
+})
+
+export type RetentionConfig = z.output<typeof retentionSchema>
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -211,6 +238,7 @@ const workerShape = {
     .min(1000)
     .default(30_000)
     .meta({ description: "how long a dead worker's deliveries stay with it" }),
+  retention: retentionSchema.prefault({}),
   durability: durability.meta({
     description:
       '`replicated`: nothing is sent before a replica of Redis has the mark of it (`WAIT 1`); `primary` does not ask',

@@ -1,22 +1,20 @@
 // DeliveryWorker: the way out. It wires queue, attempt, SMTP, ledger and telemetry together and holds no rule itself.
 
-import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { type Clock, parseClock } from './clock.js'
 import { parseConfig, type WorkerConfig, type WorkerConfigInput, workerSchema } from './config.js'
-import type { RenderInput } from './content/compile.js'
-import { createCompiledContents } from './content/compiled-contents.js'
 import { runAttempt } from './delivery/attempt.js'
-import type { Attempt, Delivery, Ports } from './delivery/delivery.js'
+import { type Attempt, type Delivery, isSettled, type Ports } from './delivery/delivery.js'
 import type { Outcome } from './delivery/outcome.js'
+import { createPorts } from './delivery-ports.js'
 import { FluxMailError, guarded, messageOf } from './errors.js'
-import { domainOf } from './message/address.js'
-import { createMessageId } from './message/message-id.js'
 import { workerFacts } from './ops/doctor-facts.js'
 import { checkAtStart } from './ops/start-check.js'
 import { createPermits, type Permits } from './permits.js'
 import { type Consumer, createConsumer } from './queue/consume.js'
+import { type Keepers, startKeepers } from './queue/keepers.js'
 import { isDeliveryId, splitId } from './queue/payload.js'
+import { releaseFiles } from './queue/release-files.js'
 import {
   checkName,
   createRedis,
@@ -31,9 +29,11 @@ import {
 } from './redis.js'
 import { createPulse, type Pulse } from './redis-pulse.js'
 import { type BatchStore, createBatchStore } from './store/batches.js'
-import { createContentStore } from './store/contents.js'
+import { type ContentStore, createContentStore } from './store/contents.js'
+import { createFinishedVerdicts, type FinishedVerdicts } from './store/finished-verdicts.js'
 import { createLedger, type Ledger } from './store/ledger.js'
 import { createReplicas, replicatedMarks } from './store/replicas.js'
+import { createHeartbeat, type Heartbeat, heartbeatFacts } from './store/workers.js'
 import { type Complain, createComplaints } from './telemetry/complaints.js'
 import { reportAttempt } from './telemetry/delivery-report.js'
 import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
@@ -61,10 +61,6 @@ export interface CloseOptions {
 
 const DEFAULT_DEADLINE_MS = 30_000
 const CLOSED_EARLY = 'the DeliveryWorker was closed before it took anything'
-/** How often verdicts of finished jobs are cleared away. */
-const FORGET_EVERY_MS = 1_000
-/** How long a verdict waits that Redis did not take. */
-const RECORD_REPEAT_MS = 500
 const REACH_AGAIN_MS = 200
 /** How long outcomes have to be recorded once the connections behind them were cut off. */
 const CUT_OFF_MS = 2_000
@@ -81,6 +77,7 @@ export class DeliveryWorker {
   readonly #name: string
   readonly #ledger: Ledger
   readonly #batches: BatchStore
+  readonly #contents: ContentStore
   readonly #permits: Permits
   readonly #ports: Ports
   readonly #complain: Complain
@@ -89,12 +86,12 @@ export class DeliveryWorker {
   readonly #gone = new AbortController()
   readonly #metrics: Metrics
   #consumers: Consumer[] = []
+  #keepers: Keepers | undefined
   #pulse: Pulse | undefined
-  /** By how long their verdicts are still to be remembered. */
-  #finished = new Map<number, string[]>()
+  #heartbeat: Heartbeat | undefined
+  #finished: FinishedVerdicts | undefined
   #attempts = 0
   #closed: Promise<void> | undefined
-  #stopForgetting: () => void = () => undefined
   #state: 'new' | 'running' | 'closing' | 'closed' = 'new'
 
   /** @throws FluxMailError `invalid_config` */
@@ -125,6 +122,7 @@ export class DeliveryWorker {
       this.#ledger = replicatedMarks(this.#ledger, createReplicas(this.#replicaRedis, this.#keys))
     }
     this.#batches = createBatchStore(this.#ledgerRedis, this.#keys)
+    this.#contents = createContentStore(this.#ledgerRedis, this.#keys)
     this.#permits = createPermits({
       config: this.#config,
       redis: this.#ledgerRedis,
@@ -135,7 +133,17 @@ export class DeliveryWorker {
       failed: (error) => this.#complain(error, 'the circuits of the relays'),
     })
     this.#metrics = createMetrics((metrics) => this.#permits.measure(metrics))
-    this.#ports = this.#createPorts()
+    this.#ports = createPorts({
+      config: this.#config,
+      name: this.#name,
+      clock,
+      ledger: this.#ledger,
+      contents: this.#contents,
+      permits: this.#permits,
+      cutOff: this.#cut.signal,
+      gone: this.#gone.signal,
+      complain: this.#complain,
+    })
     // Every delivery that waits listens to the same signals.
     setMaxListeners(0, this.#stopping.signal, this.#gone.signal)
   }
@@ -159,7 +167,9 @@ export class DeliveryWorker {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new FluxMailError('closed', 'a DeliveryWorker can be started once')
     this.#state = 'running'
-    this.#stopForgetting = this.#clock.every(FORGET_EVERY_MS, () => void this.#forget())
+    const notCleared = (error: unknown) =>
+      this.#logger.debug({ reason: messageOf(error) }, 'verdicts were not cleared')
+    this.#finished = createFinishedVerdicts(this.#ledger, this.#clock, notCleared)
     await this.#reach(this.#redis, this.#ledgerRedis)
     await this.#examine()
     await this.#permits.start()
@@ -169,8 +179,15 @@ export class DeliveryWorker {
       lockMs: this.#config.lockMs,
       onBlocked: (ms) => this.#logger.warn({ ms: Math.round(ms) }, 'this process stood still'),
     })
+    this.#heartbeat = createHeartbeat(
+      this.#ledgerRedis,
+      this.#keys,
+      this.#clock,
+      heartbeatFacts(this.#config),
+    )
     this.#consumers = Object.keys(this.#config.lanes).map((lane) => this.#consume(lane))
     await Promise.all(this.#consumers.map((consumer) => consumer.ready()))
+    if (this.#state === 'running') this.#keep()
   }
 
   /**
@@ -188,16 +205,20 @@ export class DeliveryWorker {
 
   async #close(deadlineMs: number): Promise<void> {
     this.#state = 'closing'
-    const stopped = Promise.all(this.#consumers.map((consumer) => consumer.stop()))
+    const stopped = Promise.all([
+      ...this.#consumers.map((consumer) => consumer.stop()),
+      this.#keepers?.stop(),
+    ])
     this.#stopping.abort()
     this.#permits.stop()
     const waitMs = this.#isWaitingInVain() ? 0 : deadlineMs
     const inTime = (await this.#within(stopped, waitMs)) || (await this.#cutOff(stopped))
-    this.#stopForgetting()
+    this.#finished?.stop()
     this.#pulse?.stop()
     await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
-    // A Redis that hangs would keep it for ever.
-    if (inTime) await this.#within(this.#forget(), CUT_OFF_MS)
+    // A Redis that hangs would keep them for ever.
+    const lastWords = inTime ? [this.#heartbeat?.stop(), this.#finished?.forget()] : []
+    await this.#within(Promise.all([this.#keepers?.close(), ...lastWords]), CUT_OFF_MS)
     this.#gone.abort()
     if (inTime) this.#permits.close()
     else this.#permits.drop()
@@ -265,13 +286,25 @@ export class DeliveryWorker {
       lane,
       concurrency: this.#config.concurrency,
       lockMs: this.#config.lockMs,
+      finishedSeconds: this.#config.retention.finishedSeconds,
       retry: rule.retry,
       clock: this.#clock,
       attempt: (delivery, token) => this.#attempt(delivery, token),
       onUnreadable: (unreadableLane, id, error) => this.#refuse(unreadableLane, id, error),
-      onFinished: (id, keptSeconds) => this.#finish(id, keptSeconds),
+      onFinished: (id, keptSeconds) => this.#finished?.add(id, keptSeconds),
       onRebuilt: (rebuiltLane) => this.#logger.warn({ lane: rebuiltLane }, 'jobs waited and none was taken'),
       onError: (error) => this.#onRedisError(error),
+    })
+  }
+
+  #keep(): void {
+    this.#keepers = startKeepers({
+      redis: this.#redis,
+      keys: this.#keys,
+      lanes: Object.keys(this.#config.lanes),
+      retention: this.#config.retention,
+      clock: this.#clock,
+      onError: (error, what) => this.#complain(error, what),
     })
   }
 
@@ -280,8 +313,11 @@ export class DeliveryWorker {
     // The lock may have been that of an earlier attempt at the same delivery.
     this.#attempts += 1
     const token = `${lock}#${this.#attempts}`
+    this.#heartbeat?.took(delivery.lane)
     const attempt = await runAttempt({ delivery, token, ports: this.#ports, signal: this.#stopping.signal })
     const durationMs = this.#clock.monotonicMs() - startedAt
+    if (isSettled(attempt.outcome.kind)) this.#heartbeat?.settled(delivery.lane)
+    await releaseFiles(this.#contents, attempt).catch((error: Error) => this.#onRedisError(error))
     reportAttempt(
       { attempt, durationMs, now: this.#clock.now() },
       this.#metrics,
@@ -306,88 +342,6 @@ export class DeliveryWorker {
     const labels = { lane, relay: 'none' }
     this.#metrics.count('fluxmail_messages_total', labels)
     this.#metrics.count('fluxmail_messages_failed_total', labels)
-  }
-
-  #createPorts(): Ports {
-    const contents = createCompiledContents(createContentStore(this.#ledgerRedis, this.#keys))
-    const ledger = this.#ledger
-    const lastReplyMs = Math.max(
-      ...Object.values(this.#config.relays).map((relay) => relay.finalReplyTimeoutMs),
-    )
-    // How long after a mark its attempt may still be alive.
-    const lifeMs = lastReplyMs + this.#config.lockMs
-    return {
-      now: () => this.#clock.now(),
-      chance: () => this.#clock.random(),
-      laneRule: (lane) => this.#laneRule(lane),
-      claim: (entry) => ledger.claim(entry),
-      mark: (entry, token, takeOver) => this.#mark(ledger.mark(entry, token, { takeOver, lifeMs })),
-      leaveMs: this.#config.lockMs,
-      release: (entry, token, mayBeAccepted) => ledger.release(entry, token, mayBeAccepted),
-      record: (entry, verdict) => ledger.record(entry, verdict),
-      beforeRepeat: (error) => this.#beforeRepeat(error),
-      render: async (delivery) => {
-        const compiled = await contents.get(delivery.contentHash)
-        const { sender } = compiled
-        return { message: compiled.render(this.#renderInput(delivery, sender)), sender }
-      },
-      permit: (route, signal, sender) => this.#permits.permit(route, signal, sender),
-      cutOff: this.#cut.signal,
-    }
-  }
-
-  /** The delivery is held, and says no more than that; why is said here. */
-  async #mark<T>(marked: Promise<T>): Promise<T> {
-    try {
-      return await marked
-    } catch (error) {
-      this.#complain(error, 'a delivery could not be marked, and is not sent before it is')
-      throw error
-    }
-  }
-
-  async #beforeRepeat(error: unknown): Promise<boolean> {
-    const isOver = this.#gone.signal.aborted
-    this.#complain(error, `a verdict could not be recorded${isOver ? '' : ' and will be'}`)
-    await this.#clock.sleep(RECORD_REPEAT_MS, this.#gone.signal)
-    return !this.#gone.signal.aborted
-  }
-
-  #laneRule(lane: string) {
-    const rule = this.#config.lanes[lane]
-    if (rule === undefined) throw new TypeError(`there is no lane ${lane}`)
-    const { maxAgeMs, maxAttempts } = rule.retry
-    return { unknown: rule.unknown, maxAgeMs, ...(maxAttempts === undefined ? {} : { maxAttempts }) }
-  }
-
-  /** The Message-ID follows from the delivery, so that every attempt at it carries the same one. */
-  #renderInput(delivery: Delivery, sender: string): RenderInput {
-    return {
-      to: delivery.recipient,
-      variables: delivery.variables,
-      messageId: () => {
-        const unique = createHash('sha256').update(`${this.#name} ${delivery.id}`).digest('hex').slice(0, 32)
-        return createMessageId(unique, domainOf(sender))
-      },
-      date: new Date(this.#clock.now()),
-    }
-  }
-
-  #finish(id: string, keptSeconds: number): void {
-    const ids = this.#finished.get(keptSeconds) ?? []
-    ids.push(id)
-    this.#finished.set(keptSeconds, ids)
-  }
-
-  async #forget(): Promise<void> {
-    const finished = this.#finished
-    this.#finished = new Map()
-    try {
-      await Promise.all([...finished].map(([seconds, ids]) => this.#ledger.forget(ids, seconds)))
-    } catch (error) {
-      // The time to live of the verdicts clears them away as well.
-      this.#logger.debug({ reason: messageOf(error) }, 'verdicts were not cleared')
-    }
   }
 
   #onRedisError(error: Error): void {

@@ -30,8 +30,13 @@ export const errorCodes = {
   outlook_no_sender: '`sender` on an Outlook instance',
   outlook_no_connect: '`testConnection()` on an Outlook instance',
   batch_conflict: 'the same `batchId` came back with another row, another content or other options',
+  batch_incomplete: 'whoever enqueued the batch is gone, and not all of its rows were acknowledged',
+  batch_not_finished: 'the batch has deliveries that are pending: cancel it first, or wait for it',
+  batch_cancelled: 'the batch was cancelled, and can be neither paused nor resumed',
   batch_not_found: 'there is no batch of that id',
   delivery_not_found: 'there is no delivery of that id',
+  not_replayable: 'the delivery was sent, is pending, or is unknown and was not asked for by name',
+  not_unknown: 'a delivery that is not unknown was resolved: it is pending, or how it ended is known',
   idempotency_conflict: 'the same `idempotencyKey` came back with another email',
   queue_unavailable: 'Redis cannot be reached or refused the write',
   queue_full:

@@ -13,12 +13,14 @@ export type {
   LaneConfig,
   OAuth2Options,
   RelayOptions,
+  RetentionOptions,
   RetryRule,
   WorkerConfigInput,
 } from './config-options.js'
 export type { BatchContent, TemplateInput } from './content/batch-content.js'
 export { EmailTemplate, type TemplateFileOptions, type TemplateOptions } from './content/template.js'
 export type { Outcome, OutcomeKind, Reason, Reply } from './delivery/outcome.js'
+export type { SendWindow, Weekday } from './delivery/send-window.js'
 export { type CloseOptions, DeliveryWorker, type DeliveryWorkerOptions } from './delivery-worker.js'
 export { type ErrorCode, errorCodes, FluxMailError } from './errors.js'
 export { type ConnectionReport, FluxMail } from './fluxmail.js'
@@ -53,12 +55,34 @@ export {
   type QueuedMessageInfo,
 } from './nodemailer-transport.js'
 export type { OutlookOptions } from './outlook/outlook-options.js'
-export type { Batch, BatchError, BatchResult, BatchStatus, FollowOptions } from './queue/batch.js'
+export type { AttemptNote } from './queue/attempt-notes.js'
+export type { Batch, BatchError, BatchResult, FollowOptions, ProgressOptions } from './queue/batch.js'
+export type { StopOptions } from './queue/batch-control.js'
+export type { BatchProgress, BatchRelay } from './queue/batch-progress.js'
+export type { BatchStatus, BatchStop } from './queue/batch-status.js'
+export type { BatchesOptions } from './queue/batch-views.js'
 export type { DeliveryRecord, DeliveryState } from './queue/delivery-record.js'
 export type { EnqueueOptions, Receipt } from './queue/enqueue.js'
 export type { BatchOptions } from './queue/enqueue-batch.js'
+export type { DeliveryExplanation } from './queue/explain.js'
+export type { BatchExplanation, BatchReplay } from './queue/explain-batch.js'
+export type { FailureFilter } from './queue/failure-filter.js'
+export type { Failure, FailureGroup, Failures } from './queue/failures.js'
+export type { ForgetOptions, Forgotten } from './queue/forget.js'
 export type { DeliveryOutcome, OutcomesOptions } from './queue/outcomes.js'
-export type { Row } from './queue/row.js'
+export type { ReplayOptions, ReplayResult } from './queue/replay.js'
+export type { ReplyGroup } from './queue/reply-group.js'
+export type { ResolvedAs } from './queue/resolve.js'
+export type { Row, RowAttachment } from './queue/row.js'
+export type {
+  Suppression,
+  SuppressionImport,
+  SuppressionImportOptions,
+  SuppressionInput,
+  SuppressionOptions,
+  Suppressions,
+} from './queue/suppressions.js'
+export type { Wait, WaitKind } from './queue/waits.js'
 export type { RedisTarget } from './redis.js'
 export type { SendFailedDetails } from './send-failed.js'
 export type { AccessToken, GetToken } from './smtp/oauth2-options.js'

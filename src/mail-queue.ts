@@ -8,13 +8,22 @@ import { readFileLimited } from './content/read-file.js'
 import { FluxMailError, guarded } from './errors.js'
 import { Email } from './message/email.js'
 import type { AddressInput } from './message/email-parts.js'
-import { kindOf, quoted } from './message/field-error.js'
 import { RawMessage } from './message/raw-message.js'
-import { Batch, type BatchView } from './queue/batch.js'
-import { cancellationOf, type DeliveryRecord, describeJob, isFinished } from './queue/delivery-record.js'
+import { type Afterwards, createAfterwards } from './queue/afterwards.js'
+import type { Batch } from './queue/batch.js'
+import type { BatchStatus } from './queue/batch-status.js'
+import { type BatchesOptions, type BatchViews, createBatchViews } from './queue/batch-views.js'
+import { createDeliveries, type Deliveries } from './queue/deliveries.js'
+import type { DeliveryRecord } from './queue/delivery-record.js'
 import { type EnqueueOptions, enqueueEmail, type Receipt } from './queue/enqueue.js'
 import { type BatchOptions, enqueueRows } from './queue/enqueue-batch.js'
+import type { DeliveryExplanation } from './queue/explain.js'
+import type { BatchExplanation } from './queue/explain-batch.js'
+import type { FailureFilter } from './queue/failure-filter.js'
+import type { Failures } from './queue/failures.js'
+import { type ForgetOptions, type Forgotten, forgetAddress } from './queue/forget.js'
 import { createLaneQueues, type LaneQueues } from './queue/lane-queues.js'
+import { type LaneStatus, readLaneStatus } from './queue/lane-status.js'
 import { parseBatchOptions, parseEnqueueOptions, ttlSeconds } from './queue/options.js'
 import {
   type DeliveryOutcome,
@@ -22,7 +31,9 @@ import {
   parseOutcomesOptions,
   readOutcomes,
 } from './queue/outcomes.js'
-import { entryOf, isDeliveryId, parsePayload } from './queue/payload.js'
+import type { ReplayOptions, ReplayResult } from './queue/replay.js'
+import type { ResolvedAs } from './queue/resolve.js'
+import { Suppressions } from './queue/suppressions.js'
 import {
   checkName,
   createRedis,
@@ -36,6 +47,7 @@ import {
   unavailable,
 } from './redis.js'
 import { type BatchStore, createBatchStore } from './store/batches.js'
+import { type ChunkStore, createChunkStore } from './store/chunks.js'
 import { type ContentStore, createContentStore } from './store/contents.js'
 import { createLedger, type Ledger } from './store/ledger.js'
 import { createOutcomeStream, type OutcomeStream } from './store/outcome-stream.js'
@@ -43,6 +55,9 @@ import { createReceiptStore, type ReceiptStore, receiptTtlSeconds } from './stor
 import { type RelayStatus, readRelayStatus } from './store/relay-status.js'
 import { createReplicas, type Replicas } from './store/replicas.js'
 import { createRoom, type Room } from './store/room.js'
+import { createSuppressionStore } from './store/suppressions.js'
+
+export type { LaneStatus }
 
 export interface MailQueueOptions {
   /** A `redis://` or `rediss://` URL, or ioredis options; default `redis://127.0.0.1:6379`. */
@@ -63,23 +78,6 @@ export interface MailQueueOptions {
    */
   durability?: 'primary' | 'replicated' | undefined
   clock?: Clock | undefined
-}
-
-export interface LaneStatus {
-  readonly lane: string
-  /** Exact: deliveries acknowledged, and how they ended. */
-  readonly accepted: number
-  readonly sent: number
-  readonly failed: number
-  readonly skipped: number
-  readonly unknown: number
-  readonly pending: number
-  /** Further copies that may have been delivered, because an unknown was sent again. */
-  readonly resent: number
-  /** Observed: what the pending ones are doing. */
-  readonly waiting: number
-  readonly active: number
-  readonly delayed: number
 }
 
 const closedMessage = 'this MailQueue was closed; create another one'
@@ -103,6 +101,8 @@ export class MailQueue {
   readonly #clock: Clock
   readonly #contents: ContentStore
   readonly #batches: BatchStore
+  readonly #chunks: ChunkStore
+  readonly #deliveries: Deliveries
   readonly #ledger: Ledger
   readonly #receipts: ReceiptStore
   readonly #lanes: LaneQueues
@@ -110,26 +110,17 @@ export class MailQueue {
   readonly #replicaRedis: Redis | undefined
   readonly #replicas: Replicas | undefined
   readonly #outcomes: OutcomeStream
+  readonly #afterwards: Afterwards
+  readonly #views: BatchViews
+  /** The addresses and domains that nothing is sent to. */
+  readonly suppressions: Suppressions
   readonly #limits: z.output<typeof limitsSchema>
   readonly #connect: () => Redis
   readonly #closing = new AbortController()
 
   /** @throws FluxMailError `invalid_config` */
   constructor(options: MailQueueOptions) {
-    if (typeof options !== 'object' || options === null) {
-      throw new FluxMailError('invalid_config', 'new MailQueue({ redis }) needs options')
-    }
-    const {
-      redis = defaultRedisUrl,
-      name = defaultName,
-      clock,
-      ...others
-    } = guarded('invalid_config', 'the options of MailQueue', () => ({ ...options }))
-    const limits = parseConfig(limitsSchema, others, 'the configuration of the queue', [
-      'redis',
-      'name',
-      'clock',
-    ])
+    const { redis, name, clock, limits } = readOptions(options)
     this.#limits = limits
     this.#connect = () => createRedis(redis, 'worker')
     this.#redis = createRedis(redis, 'producer')
@@ -137,6 +128,7 @@ export class MailQueue {
     this.#clock = parseClock(clock)
     this.#contents = createContentStore(this.#redis, this.#keys)
     this.#batches = createBatchStore(this.#redis, this.#keys)
+    this.#chunks = createChunkStore(this.#redis, this.#keys)
     this.#ledger = createLedger(this.#redis, this.#keys)
     this.#receipts = createReceiptStore(this.#redis, this.#keys)
     this.#outcomes = createOutcomeStream(this.#redis, this.#keys)
@@ -146,6 +138,26 @@ export class MailQueue {
       this.#replicas = createReplicas(this.#replicaRedis, this.#keys)
     }
     this.#room = createRoom(this.#redis, this.#clock)
+    const run = <T>(command: () => Promise<T>) => this.#withRedis(command)
+    const shared = {
+      lanes: this.#lanes,
+      batches: this.#batches,
+      chunks: this.#chunks,
+      ledger: this.#ledger,
+      clock: this.#clock,
+    }
+    this.#views = createBatchViews({
+      ...shared,
+      redis: this.#redis,
+      keys: this.#keys,
+      replicas: this.#replicas,
+      surroundings: () => this.#afterwards.surroundings,
+      run,
+    })
+    const suppressed = createSuppressionStore(this.#redis, this.#keys)
+    this.suppressions = new Suppressions({ store: suppressed, clock: this.#clock, run })
+    this.#deliveries = createDeliveries(shared)
+    this.#afterwards = this.#createAfterwards(name)
   }
 
   /**
@@ -176,7 +188,7 @@ export class MailQueue {
 
   /**
    * Enqueues one content to many recipients, and resolves once every row is acknowledged. Rows are read as they are
-   * stored. If `rows` throws, what was acknowledged stays; calling again with the same `batchId` and rows goes on.
+   * stored; one may bring `attachments` of its own. If `rows` throws, what was acknowledged stays; calling again with the same `batchId` and rows goes on.
    *
    * @throws FluxMailError `invalid_params`, `template_error`, `css_inline_failed`, `batch_conflict`, `queue_full`,
    * `queue_unavailable`
@@ -197,15 +209,16 @@ export class MailQueue {
 
   /** The handle of a batch; whether there is one is said by its methods. */
   batch(id: string): Batch {
-    if (typeof id !== 'string') {
-      throw new FluxMailError('invalid_params', `id: it is ${kindOf(id)}, not the id of a batch`)
-    }
-    const view: BatchView = {
-      read: (batchId) => this.#withRedis(() => this.#batches.read(batchId)),
-      failures: (batchId) => this.#withRedis(() => this.#batches.failures(batchId)),
-      errors: (batchId) => this.#withRedis(() => this.#batches.errors(batchId)),
-    }
-    return new Batch(id, view, this.#clock)
+    return this.#views.handle(id)
+  }
+
+  /**
+   * Batches and how they stand, newest first.
+   *
+   * @throws FluxMailError `invalid_params`, `queue_unavailable`
+   */
+  batches(options: BatchesOptions = {}): Promise<BatchStatus[]> {
+    return this.#views.list(options)
   }
 
   /**
@@ -214,17 +227,7 @@ export class MailQueue {
    * @throws FluxMailError `delivery_not_found`, `queue_unavailable`
    */
   async delivery(id: string): Promise<DeliveryRecord> {
-    return this.#withRedis(async () => {
-      const { record, ended } = await this.#describe(id)
-      // What ended while it was read has its reason now.
-      return ended ? (await this.#describe(id)).record : record
-    })
-  }
-
-  async #describe(id: string): Promise<{ record: DeliveryRecord; ended: boolean }> {
-    const { job, lane, entry } = await this.#find(id)
-    const record = await describeJob(job, lane, await this.#ledger.claim(entry), this.#clock.now())
-    return { record, ended: job.finishedOn === undefined && (await isFinished(job)) }
+    return this.#withRedis(() => this.#deliveries.describe(id))
   }
 
   /**
@@ -235,15 +238,41 @@ export class MailQueue {
    * @throws FluxMailError `delivery_not_found`, `queue_unavailable`
    */
   async cancel(id: string): Promise<boolean> {
-    return this.#withRedis(async () => {
-      const { job, lane, entry } = await this.#find(id)
-      if (await isFinished(job)) return false
-      const verdict = cancellationOf(job, lane)
-      const { kind } = await this.#ledger.record(entry, verdict, { spareMarked: true })
-      // The job stays and will be finished by whoever takes it next; a scheduled one need not wait for its time.
-      if (kind === 'counted' && (await job.isDelayed())) await job.promote().catch(() => undefined)
-      return kind === 'counted'
-    })
+    return this.#withRedis(() => this.#deliveries.cancel(id))
+  }
+
+  /** Deliveries that failed or are unknown, one by one, or counted in groups of alike replies. */
+  failures(filter: FailureFilter = {}): Failures {
+    return this.#afterwards.failures(filter)
+  }
+
+  /**
+   * Makes deliveries that failed pending again, each in one transaction, with their attempts begun anew; one that was
+   * sent never is. Interrupted, it loses nothing, and the same call again goes on with the rest.
+   *
+   * @throws FluxMailError `invalid_params`, `batch_not_found`, `queue_full`, `queue_unavailable`; for deliveries named
+   * by id `delivery_not_found` and `not_replayable`
+   */
+  replay(filter: FailureFilter, options: ReplayOptions = {}): Promise<ReplayResult> {
+    return this.#afterwards.replay(filter, options)
+  }
+
+  /**
+   * Says of an unknown delivery whether it was sent.
+   *
+   * @throws FluxMailError `invalid_params`, `delivery_not_found`, `not_unknown`, `queue_unavailable`
+   */
+  resolve(id: string, verdict: ResolvedAs): Promise<void> {
+    return this.#afterwards.resolve(id, verdict)
+  }
+
+  /**
+   * Why a delivery or a batch is where it is: what it waits for by name, its attempts, its place and its ETA.
+   *
+   * @throws FluxMailError `invalid_params`, `delivery_not_found`, `batch_not_found`, `queue_unavailable`
+   */
+  explain(id: string): Promise<DeliveryExplanation | BatchExplanation> {
+    return this.#afterwards.explain(id)
   }
 
   /**
@@ -278,9 +307,21 @@ export class MailQueue {
     return this.#withRedis(() => this.#outcomes.leave(checked.group))
   }
 
+  /**
+   * Erases what is kept about an address: its deliveries that wait are skipped as `forgotten`, those that are over, with
+   * failures, outcomes and receipts that name it, are gone. Counts stay. A suppression of it stays as a digest. What is
+   * enqueued to it afterwards is not looked at.
+   *
+   * @throws FluxMailError `invalid_email`, `no_email`, `invalid_params`, `queue_unavailable`
+   */
+  async forget(address: string, options: ForgetOptions = {}): Promise<Forgotten> {
+    const context = { ...this.#context(), redis: this.#redis, keys: this.#keys, ledger: this.#ledger }
+    return this.#withRedis(() => forgetAddress(context, address, options))
+  }
+
   /** Counts of each lane. */
   async status(): Promise<LaneStatus[]> {
-    return this.#withRedis(() => Promise.all(this.#lanes.lanes.map((lane) => this.#laneStatus(lane))))
+    return this.#withRedis(() => readLaneStatus(this.#redis, this.#keys, this.#lanes))
   }
 
   /** The relays that workers have or had within the last day: their circuits, and the senders that are held. */
@@ -299,33 +340,20 @@ export class MailQueue {
     await this.close()
   }
 
-  async #laneStatus(lane: string): Promise<LaneStatus> {
-    const [counts, jobs] = await Promise.all([
-      this.#redis.hgetall(this.#keys.laneCounts(lane)),
-      this.#lanes.count(lane),
-    ])
-    const count = (field: string) => Number(counts[field] ?? 0)
-    const ended = {
-      sent: count('sent'),
-      failed: count('failed'),
-      skipped: count('skipped'),
-      unknown: count('unknown'),
-    }
-    const accepted = count('accepted')
-    const pending = accepted - ended.sent - ended.failed - ended.skipped - ended.unknown
-    return { lane, accepted, ...ended, pending, resent: count('resent'), ...jobs }
-  }
-
-  async #find(id: string) {
-    const found = isDeliveryId(id) ? await this.#lanes.find(id) : undefined
-    if (found === undefined) {
-      throw new FluxMailError(
-        'delivery_not_found',
-        `there is no delivery ${quoted(id)}, or it was finished and has been removed`,
-      )
-    }
-    const entry = entryOf({ id, lane: found.lane }, parsePayload(found.job.data))
-    return { ...found, entry }
+  #createAfterwards(name: string): Afterwards {
+    return createAfterwards({
+      redis: this.#redis,
+      keys: this.#keys,
+      queues: this.#lanes,
+      room: this.#room,
+      clock: this.#clock,
+      name,
+      run: (command) => this.#withRedis(command),
+      ledger: this.#ledger,
+      find: (id) => this.#deliveries.find(id),
+      describe: (id) => this.#deliveries.describe(id),
+      statusOf: (id) => this.batch(id).status(),
+    })
   }
 
   #context() {
@@ -333,8 +361,11 @@ export class MailQueue {
       contents: this.#contents,
       receipts: this.#receipts,
       batches: this.#batches,
+      chunks: this.#chunks,
       lanes: this.#lanes,
       room: this.#room,
+      clock: this.#clock,
+      maxAttachmentBytes: this.#limits.maxAttachmentBytes,
       idempotencyTtlSeconds: this.#limits.idempotencyTtlSeconds,
       now: () => this.#clock.now(),
     }
@@ -349,4 +380,18 @@ export class MailQueue {
       throw unavailable(cause)
     }
   }
+}
+
+function readOptions(options: MailQueueOptions) {
+  if (typeof options !== 'object' || options === null) {
+    throw new FluxMailError('invalid_config', 'new MailQueue({ redis }) needs options')
+  }
+  const {
+    redis = defaultRedisUrl,
+    name = defaultName,
+    clock,
+    ...others
+  } = guarded('invalid_config', 'the options of MailQueue', () => ({ ...options }))
+  const where = 'the configuration of the queue'
+  return { redis, name, clock, limits: parseConfig(limitsSchema, others, where, ['redis', 'name', 'clock']) }
 }

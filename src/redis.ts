@@ -184,6 +184,35 @@ export function keysOf(name: string) {
     outcomesKept: `${own}:outcomes:kept`,
     /** Hash: exact counts of one lane. */
     laneCounts: (lane: string) => `${own}:counts:${lane}`,
+    ...batchKeysOf(own),
+    /** Hash: file that rows bring to how many rows of the batch need it. */
+    batchFiles: (id: string) => `${own}:batch:${id}:files`,
+    /** Sorted set: all batches by when they were created. */
+    batches: `${own}:batches`,
+    /** Set: batches whose contents are kept for as long as it takes. */
+    holding: `${own}:holding`,
+    /** Sorted set: batches of a lane with rows that may be unpacked, by whose turn it is. */
+    turns: (lane: string) => `${own}:turns:${lane}`,
+    /** Sorted set: batches of a lane that wait for an instant, by that instant. */
+    later: (lane: string) => `${own}:later:${lane}`,
+    /** String with an expiry: the worker that clears this lane of what is over. */
+    sweeping: (lane: string) => `${own}:sweeping:${lane}`,
+    /** String with an expiry: the worker that unpacks this lane now. */
+    unpacking: (lane: string) => `${own}:unpacking:${lane}`,
+    /** Hash: address or `@domain` to why, since when and until when nothing is sent to it, as JSON. */
+    suppressed: `${own}:suppressed`,
+    /** Hash: the circuit of one relay as JSON, and the number of its version. */
+    circuit: (relay: string) => `${own}:circuit:${relay}`,
+    /** Hash: worker to what it works on and how fast, as JSON; those that are silent are taken out. */
+    workers: `${own}:workers`,
+    /** Sorted set: relays by when a worker last had them. */
+    relays: `${own}:relays`,
+  } as const
+}
+
+/** What is kept of one batch. */
+function batchKeysOf(own: string) {
+  return {
     /** Hash: what a batch is and its exact counts. */
     batch: (id: string) => `${own}:batch:${id}`,
     /** Bitmap: one bit a row, set when it is settled. */
@@ -194,10 +223,16 @@ export function keysOf(name: string) {
     batchFailures: (id: string) => `${own}:batch:${id}:failures`,
     /** List: the first failures, as JSON. */
     batchErrors: (id: string) => `${own}:batch:${id}:errors`,
-    /** Hash: the circuit of one relay as JSON, and the number of its version. */
-    circuit: (relay: string) => `${own}:circuit:${relay}`,
-    /** Sorted set: relays by when a worker last had them. */
-    relays: `${own}:relays`,
+    /** Hash: chunk number to the compressed rows that wait in it. */
+    batchRows: (id: string) => `${own}:batch:${id}:rows`,
+    /** Sorted set: ordinals that failed or are unknown, by when they were settled. */
+    batchFailed: (id: string) => `${own}:batch:${id}:failed`,
+    /** Hash: five-second bucket to deliveries settled in it; of the last minute or so. */
+    batchRate: (id: string) => `${own}:batch:${id}:rate`,
+    /** String with an expiry: whoever stores rows is alive. */
+    batchImporter: (id: string) => `${own}:batch:${id}:importer`,
+    /** List: replays of a batch as JSON: what, when and why. */
+    batchReplays: (id: string) => `${own}:batch:${id}:replays`,
   } as const
 }
 
@@ -211,12 +246,18 @@ export interface ScriptCall {
   readonly args: readonly ScriptArgument[]
 }
 
-/** A Lua script that is sent once and called by its digest afterwards. */
-export function defineScript(redis: Redis, name: string, numberOfKeys: number, lua: string) {
+/** A Lua script that is sent once and called by its digest afterwards; with `Buffer`, its answers are bytes. */
+export function defineScript(
+  redis: Redis,
+  name: string,
+  numberOfKeys: number,
+  lua: string,
+  answers: '' | 'Buffer' = '',
+) {
   redis.defineCommand(name, { numberOfKeys, lua })
   const commands = redis as unknown as Record<string, (...args: ScriptArgument[]) => Promise<unknown>>
   return (keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> => {
-    const command = commands[name]
+    const command = commands[`${name}${answers}`]
     if (command === undefined || keys.length !== numberOfKeys)
       throw new TypeError(`${name} takes ${numberOfKeys} keys`)
     return command.call(redis, ...keys, ...args)

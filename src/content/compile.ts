@@ -6,7 +6,7 @@ import type { ComposedContent, Content, LiteralContent, RawContent } from './con
 import { hashContent } from './content-hash.js'
 import { type ContentParts, compileParts } from './content-parts.js'
 import { mailboxHeader, textHeader, wordHeader } from './header-line.js'
-import { createSkeleton, type Skeleton } from './mime.js'
+import { createSkeleton, type EncodedFile, type Skeleton } from './mime.js'
 
 export { parseContent } from './parse-content.js'
 
@@ -17,6 +17,8 @@ export interface RenderInput {
   /** Makes the Message-ID, with angle brackets; asked for once at most. */
   readonly messageId: () => string
   readonly date: Date
+  /** Attachments of this recipient alone. */
+  readonly attachments?: readonly EncodedFile[]
 }
 
 export interface RenderedMessage {
@@ -86,6 +88,7 @@ interface Addressing {
   readonly to: readonly Mailbox[]
   readonly messageId: string
   readonly date: Date
+  readonly attachments?: readonly EncodedFile[] | undefined
 }
 
 function compose(
@@ -94,9 +97,12 @@ function compose(
   parts: ContentParts,
   skeleton: Skeleton,
 ): RenderedMessage {
-  const { to, date, variables } = input
+  const { to, date, variables, attachments } = input
   const messageId = input.messageId()
-  return { bytes: filled({ to: [to], messageId, date }, shared, parts, skeleton, variables), messageId }
+  return {
+    bytes: filled({ to: [to], messageId, date, attachments }, shared, parts, skeleton, variables),
+    messageId,
+  }
 }
 
 function composeLiteral(content: LiteralContent, parts: ContentParts, skeleton: Skeleton): Buffer {
@@ -115,7 +121,7 @@ function filled(
   const headers = ownHeaders(addressing) + shared + renderedHeaders(parts, variables)
   // HTML first: a mistake in it is in the text derived from it too, and is better told of its source.
   const html = parts.html?.(variables)
-  return skeleton.fill(headers, { text: parts.text(variables), html })
+  return skeleton.fill(headers, { text: parts.text(variables), html }, addressing.attachments)
 }
 
 function ownHeaders({ to, messageId, date }: Addressing): string {

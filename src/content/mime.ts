@@ -20,8 +20,17 @@ export interface Bodies {
 }
 
 export interface Skeleton {
-  /** The whole message; `headers` are lines ended by CRLF, without those that describe the body. */
-  fill(headers: string, bodies: Bodies): Buffer
+  /**
+   * The whole message; `headers` are lines ended by CRLF, without those that describe the body. `own` are attachments
+   * of this message alone, after those that all share.
+   */
+  fill(headers: string, bodies: Bodies, own?: readonly EncodedFile[]): Buffer
+}
+
+/** A file and its lines of base64. */
+export interface EncodedFile {
+  readonly file: FileRef
+  readonly lines: Buffer
 }
 
 /** A body that differs for each recipient, or bytes that all share. */
@@ -32,23 +41,25 @@ type Piece = Buffer | 'text' | 'html'
  * `fileOf` gives the bytes of a file by its hash.
  */
 export function createSkeleton(parts: SkeletonParts, fileOf: (hash: string) => Buffer): Skeleton {
-  const pieces = joinPieces(layout(parts, fileOf))
-  return { fill: (headers, bodies) => fill(`${headers}MIME-Version: 1.0\r\n`, pieces, bodies) }
+  const encode = (hash: string) => base64Lines(fileOf(hash))
+  const related = relatedPart(parts, encode)
+  const files = parts.attachments.map((file) => filePart(file, encode(file.hash), 'attachment'))
+  const pieces = joinPieces(multipart('mixed', [related, ...files], parts.seed))
+  return {
+    fill(headers, bodies, own = []) {
+      const added = own.map(({ file, lines }) => filePart(file, lines, 'attachment'))
+      const all = added.length === 0 ? pieces : multipart('mixed', [related, ...files, ...added], parts.seed)
+      return fill(`${headers}MIME-Version: 1.0\r\n`, all, bodies)
+    },
+  }
 }
 
-function layout(parts: SkeletonParts, fileOf: (hash: string) => Buffer): Piece[] {
+function relatedPart(parts: SkeletonParts, encode: (hash: string) => Buffer): Piece[] {
   const { hasText, hasHtml, seed } = parts
   const slots: Piece[][] = [...(hasText ? [['text' as const]] : []), ...(hasHtml ? [['html' as const]] : [])]
   const alternative = multipart('alternative', slots, seed)
-  const images = parts.inlineImages.map((image) => filePart(image, fileOf, 'inline', image.cid))
-  const related = multipart(
-    'related',
-    [alternative, ...images],
-    seed,
-    hasText ? 'multipart/alternative' : 'text/html',
-  )
-  const files = parts.attachments.map((file) => filePart(file, fileOf, 'attachment'))
-  return multipart('mixed', [related, ...files], seed)
+  const images = parts.inlineImages.map((image) => filePart(image, encode(image.hash), 'inline', image.cid))
+  return multipart('related', [alternative, ...images], seed, hasText ? 'multipart/alternative' : 'text/html')
 }
 
 /** A multipart of its parts; a single part stands for itself. */
@@ -68,12 +79,7 @@ function multipart(kind: string, parts: readonly (readonly Piece[])[], seed: str
   return pieces
 }
 
-function filePart(
-  file: FileRef,
-  fileOf: (hash: string) => Buffer,
-  disposition: 'attachment' | 'inline',
-  cid?: string,
-): Piece[] {
+function filePart(file: FileRef, lines: Buffer, disposition: 'attachment' | 'inline', cid?: string): Piece[] {
   // Old programs read the name here; where it needs more than ASCII the disposition has it.
   const name = isSimpleParameter(file.filename) ? parameter('name', file.filename) : ''
   const id = cid === undefined ? '' : `Content-ID: <${cid}>\r\n`
@@ -83,13 +89,14 @@ function filePart(
     `Content-Disposition: ${disposition}${parameter('filename', file.filename)}\r\n`,
     `${id}\r\n`,
   ]
-  return [ascii(header.join('')), base64Lines(fileOf(file.hash))]
+  return [ascii(header.join('')), lines]
 }
 
 // 57 bytes make the 76 characters of a line (RFC 2045, 6.8).
 const bytesPerLine = 57
 
-function base64Lines(content: Buffer): Buffer {
+/** Bytes as base64 in lines of 76 characters, without an end of the last one. */
+export function base64Lines(content: Buffer): Buffer {
   const lines = Math.ceil(content.length / bytesPerLine)
   const out = Buffer.allocUnsafe(Math.ceil(content.length / 3) * 4 + Math.max(lines - 1, 0) * 2)
   let to = 0

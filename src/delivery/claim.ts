@@ -1,8 +1,9 @@
 // First step: may this delivery be tried at all? The ledger's mark is looked at on every start of a job,
 // since a job that has sent can come back. A verdict means that nothing is sent again.
 
-import type { Standing } from '../store/ledger.js'
+import type { Barrier, Standing } from '../store/ledger.js'
 import { isPast, pastItsTime } from './backoff.js'
+import { barredBy, outsideHours } from './barred.js'
 import type { Attempt, Delivery } from './delivery.js'
 import { because, type Outcome } from './outcome.js'
 
@@ -20,22 +21,27 @@ export async function claim(attempt: Attempt): Promise<Attempt> {
   }
   const unknown = standing.kind === 'free' ? undefined : unknownBy(attempt, standing)
   if (unknown) return { ...attempt, outcome: unknown }
-  const outcome = refuse(attempt)
+  const outcome = refuse(attempt, standing.barrier)
   if (outcome) return { ...attempt, outcome }
   return standing.kind === 'marked' ? { ...attempt, takeOver: true } : attempt
 }
 
 /** An earlier attempt may have been accepted: only the lane's policy can say what to do. */
 function unknownBy({ ports, delivery }: Attempt, standing: Standing): Outcome | undefined {
+  // Whoever replayed it has asked for it, knowing that it may be a copy.
+  if (standing.kind === 'doubtful' && delivery.replays !== undefined) return undefined
   const reason = because('unknown', 'a worker was lost while the relay had the message and had not answered')
   if (ports.laneRule(delivery.lane).unknown === 'hold') return { kind: 'unknown', reason }
   const holdMs = standing.kind === 'marked' ? standing.aliveMs : 0
   return holdMs > 0 ? { kind: 'held', reason, holdMs } : undefined
 }
 
-function refuse({ delivery, ports }: Attempt): Outcome | undefined {
-  if (isPast(delivery, ports.now())) return { kind: 'failed', reason: pastItsTime }
-  return delivery.crashes >= MANY_CRASHES ? setApart(delivery, ports.chance()) : undefined
+function refuse({ delivery, ports }: Attempt, barrier: Barrier | undefined): Outcome | undefined {
+  const now = ports.now()
+  if (barrier?.kind === 'cancelled' || barrier?.kind === 'suppressed') return barredBy(barrier)
+  if (isPast(delivery, now)) return { kind: 'failed', reason: pastItsTime }
+  const apart = delivery.crashes >= MANY_CRASHES ? setApart(delivery, ports.chance()) : undefined
+  return apart ?? (barrier ? barredBy(barrier) : outsideHours(delivery, now))
 }
 
 /**

@@ -2,18 +2,32 @@
 // Small types and nothing else, so that this room does no I/O of its own.
 
 import type { RenderedMessage } from '../content/compile.js'
+import type { FileRef } from '../content/content.js'
 import type { Mailbox } from '../message/email-parts.js'
-import type { Entry, MarkAnswer, Recorded, SettledOutcome, Standing, Verdict } from '../store/ledger.js'
+import type {
+  Entry,
+  MarkAnswer,
+  Recorded,
+  ReleaseAnswer,
+  SettledOutcome,
+  Standing,
+  Verdict,
+} from '../store/ledger.js'
 import type { Outcome } from './outcome.js'
 import type { Stage } from './replies.js'
+import type { SendWindow } from './send-window.js'
 
 /** One delivery as its job describes it. */
 export interface Delivery extends Entry {
   readonly recipient: Mailbox
   readonly variables: Readonly<Record<string, unknown>>
   readonly route?: string
+  /** What its row brings, beside the attachments of the content. */
+  readonly attachments?: readonly FileRef[]
   /** Wall clock, in milliseconds; past it the delivery fails as `expired`. */
   readonly expiresAt?: number
+  /** The hours in which it may be sent; any unless given. */
+  readonly sendWindow?: SendWindow
   readonly createdAt: number
   /** When an attempt first reached MAIL FROM. */
   readonly firstAttemptAt?: number
@@ -23,6 +37,8 @@ export interface Delivery extends Entry {
   readonly attemptsMade: number
   /** How often a worker died while it had this delivery. */
   readonly crashes: number
+  /** How often it was made pending again after it had ended. */
+  readonly replays?: number
   /** The code and the message that it was held for last, if its last attempt was. */
   readonly heldFor?: string
 }
@@ -50,7 +66,7 @@ export type Exchange =
  * What an attempt is told that asks leave to send. `too_late`: leave was given, and by the time that it was heard another
  * attempt may have been made.
  */
-export type LeaveAnswer = MarkAnswer | 'ledger_unreachable' | 'too_late' | 'expired'
+export type LeaveAnswer = MarkAnswer | 'ledger_unreachable' | 'too_late' | 'expired' | 'outside_window'
 
 export interface Transmission {
   readonly from: string
@@ -69,6 +85,8 @@ export interface LaneRule {
   readonly unknown: 'hold' | 'resend'
   readonly maxAgeMs: number
   readonly maxAttempts?: number
+  /** Whether a recipient that a relay says is gone for good is suppressed. */
+  readonly suppressOnBounce?: boolean
 }
 
 /** A connection to a relay with the permit to use it now, for one message. */
@@ -99,11 +117,11 @@ export interface Ports {
   /** 0 up to, not including, 1. */
   chance(): number
   laneRule(lane: string): LaneRule
-  claim(entry: Entry): Promise<Standing>
+  claim(delivery: Delivery): Promise<Standing>
   mark(entry: Entry, token: string, takeOver: boolean): Promise<MarkAnswer>
   /** For how long after a mark was asked for it is leave to send: no longer than the lock of its job. */
   readonly leaveMs: number
-  release(entry: Entry, token: string, mayBeAccepted: boolean): Promise<void>
+  release(entry: Entry, token: string, mayBeAccepted: boolean): Promise<ReleaseAnswer>
   record(entry: Entry, verdict: Verdict): Promise<Recorded>
   /** Waits before the ledger is written to once more; false when the worker is gone and nobody can. */
   beforeRepeat(error: unknown): Promise<boolean>
@@ -126,6 +144,8 @@ export interface Attempt {
   readonly relay?: string
   readonly grant?: Grant
   readonly exchange?: Exchange
+  /** When the relay was first spoken to in this attempt, and for how long. */
+  readonly wire?: { readonly at: number; readonly ms: number }
   readonly outcome?: Outcome
   /** Set when the ledger already knew how this delivery ended. */
   readonly alreadySettled?: boolean

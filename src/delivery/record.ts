@@ -1,8 +1,10 @@
 // Last step: the ledger learns what came of the attempt. It repeats itself, never the send:
 // once the relay has said 250, nothing here may lead to a second one.
 
-import type { SettledOutcome, Verdict } from '../store/ledger.js'
+import type { ReleaseAnswer, SettledOutcome, Verdict } from '../store/ledger.js'
 import { expired } from './backoff.js'
+import { blameOf } from './blame.js'
+import { isBounce } from './bounce.js'
 import { settledBefore } from './claim.js'
 import { type Attempt, isSettled, type LeaveAnswer } from './delivery.js'
 import { doubtMessage } from './doubt.js'
@@ -15,8 +17,8 @@ export async function record(attempt: Attempt): Promise<Ended> {
   const { ports, delivery } = attempt
   if (attempt.alreadySettled) return { ...attempt, outcome }
   if (!isSettled(outcome.kind)) {
-    await letGo(attempt)
-    return { ...attempt, outcome }
+    const isCancelled = (await letGo(attempt)) === 'cancelled'
+    return { ...attempt, outcome: isCancelled ? atOnce(outcome) : outcome }
   }
   const verdict = verdictOf(attempt, outcome, outcome.kind)
   const answer = await surely(attempt, () => ports.record(delivery, verdict))
@@ -40,11 +42,16 @@ export async function record(attempt: Attempt): Promise<Ended> {
 const mayBeMarked = new Set<LeaveAnswer | 'closing'>(['ledger_unreachable', 'too_late'])
 
 /** Takes the mark away. Left standing, it would make a delivery unknown that certainly was not accepted. */
-async function letGo(attempt: Attempt): Promise<void> {
+async function letGo(attempt: Attempt): Promise<ReleaseAnswer> {
   const { ports, delivery, token, exchange } = attempt
-  if (exchange === undefined) return
-  if (exchange.kind === 'stopped' && !mayBeMarked.has(exchange.answer)) return
-  await surely(attempt, () => ports.release(delivery, token, attempt.outcome?.kind === 'unknown'))
+  if (exchange === undefined) return 'released'
+  if (exchange.kind === 'stopped' && !mayBeMarked.has(exchange.answer)) return 'released'
+  return surely(attempt, () => ports.release(delivery, token, attempt.outcome?.kind === 'unknown'))
+}
+
+/** What was cancelled meanwhile need not wait for its next attempt: the next claim skips it. */
+function atOnce(outcome: Outcome): Outcome {
+  return outcome.kind === 'deferred' ? { kind: 'held', reason: outcome.reason, holdMs: 0 } : outcome
 }
 
 async function surely<T>({ ports }: Attempt, write: () => Promise<T>): Promise<T> {
@@ -86,7 +93,8 @@ function inDoubt(outcome: Outcome): Outcome {
   return { kind: 'unknown', reason: because('unknown', doubtMessage(message)) }
 }
 
-function verdictOf({ delivery, token, exchange }: Attempt, outcome: Outcome, kind: SettledOutcome): Verdict {
+function verdictOf(attempt: Attempt, outcome: Outcome, kind: SettledOutcome): Verdict {
+  const { delivery, token, exchange } = attempt
   const facts = {
     outcome: kind,
     recipient: delivery.recipient.address,
@@ -95,5 +103,12 @@ function verdictOf({ delivery, token, exchange }: Attempt, outcome: Outcome, kin
   }
   if (!('reason' in outcome)) return outcome.reply ? { ...facts, reply: outcome.reply } : facts
   const { code, message, reply } = outcome.reason
-  return { ...facts, code, message, ...(reply ? { reply } : {}) }
+  const suppress = kind === 'failed' && suppresses(attempt) && isBounce(outcome.reason)
+  return { ...facts, code, message, ...(reply ? { reply } : {}), ...(suppress ? { suppress } : {}) }
+}
+
+/** Whether the recipient is to be suppressed if this fails. */
+function suppresses({ ports, delivery, exchange }: Attempt): boolean {
+  const { suppressOnBounce = false } = ports.laneRule(delivery.lane)
+  return suppressOnBounce && exchange !== undefined && blameOf(exchange) === 'recipient'
 }

@@ -2,6 +2,7 @@
 // so the ledger never has to guess whether the window was opened.
 
 import { isPast, pastItsTime } from './backoff.js'
+import { barredBy, outsideHours } from './barred.js'
 import type { Attempt, LeaveAnswer } from './delivery.js'
 import { because, type Outcome } from './outcome.js'
 
@@ -14,6 +15,7 @@ export async function transmit(attempt: Attempt): Promise<Attempt> {
   if (message === undefined || sender === undefined || grant === undefined) {
     throw new TypeError('transmit needs a rendered message and a grant')
   }
+  const startedAt = ports.now()
   let askedAt: number | undefined
   const exchange = await grant.transmit({
     from: sender,
@@ -29,16 +31,19 @@ export async function transmit(attempt: Attempt): Promise<Attempt> {
       return answer
     },
   })
-  if (exchange.kind === 'stopped') return { ...attempt, exchange, outcome: stopped(exchange.answer) }
-  if (exchange.kind !== 'broken' || exchange.phase === 'window') return { ...attempt, exchange }
+  const done = { ...attempt, exchange, wire: { at: startedAt, ms: Math.max(0, ports.now() - startedAt) } }
+  if (exchange.kind === 'stopped') return { ...done, outcome: stopped(exchange.answer, attempt) }
+  if (exchange.kind !== 'broken' || exchange.phase === 'window') return done
   // Cut off by our own deadline and not by the relay: that is no attempt.
-  if (ports.cutOff.aborted) return { ...attempt, exchange, outcome: stopped('closing') }
+  if (ports.cutOff.aborted) return { ...done, outcome: stopped('closing', attempt) }
   const isOurs = askedAt !== undefined && ports.now() - askedAt > PATIENCE_MS
-  return isOurs ? { ...attempt, exchange, outcome: stopped('ledger_unreachable') } : { ...attempt, exchange }
+  return isOurs ? { ...done, outcome: stopped('ledger_unreachable', attempt) } : done
 }
 
 async function askLeave({ ports, delivery, token, takeOver = false }: Attempt, askedAt: number) {
+  // It may have waited long for its permit.
   if (isPast(delivery, askedAt)) return 'expired' satisfies LeaveAnswer
+  if (outsideHours(delivery, askedAt)) return 'outside_window' satisfies LeaveAnswer
   try {
     const answer: LeaveAnswer = await ports.mark(delivery, token, takeOver)
     const isLate = answer === 'ok' && ports.now() - askedAt > ports.leaveMs
@@ -49,8 +54,11 @@ async function askLeave({ ports, delivery, token, takeOver = false }: Attempt, a
   }
 }
 
-function stopped(answer: LeaveAnswer | 'closing'): Outcome {
+function stopped(answer: LeaveAnswer | 'closing', { delivery, ports }: Attempt): Outcome {
   if (answer === 'expired') return { kind: 'failed', reason: pastItsTime }
+  if (answer === 'paused') return barredBy({ kind: answer, why: 'its batch was paused' })
+  const outside = answer === 'outside_window' && outsideHours(delivery, ports.now())
+  if (outside) return outside
   const holdMs = answer === 'ledger_unreachable' ? UNREACHABLE_HOLD_MS : 0
   // Whoever stood still for longer than a lock has lost its job.
   const code = answer === 'too_late' ? 'superseded' : answer

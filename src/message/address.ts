@@ -10,6 +10,10 @@ import { parseHeaderText } from './header-text.js'
 import { readKnownFields } from './known-fields.js'
 
 const maxInputLength = 2000
+// What nobody reads in two ways, and most addresses are. A label of two hyphens may be punycode; the last label begins
+// with a letter, so that it is no number in any base.
+const everyday =
+  /^(?=[^@]{1,64}@)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?=.{1,253}$)(?!.*--)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
 const maxLocalOctets = 64
 const maxNameLength = 256
 
@@ -78,6 +82,7 @@ export function formatMailbox(mailbox: Mailbox): string {
 }
 
 function parseMailboxText(text: string, field: string): Mailbox {
+  if (everyday.test(text)) return asMailbox(undefined, withLowerDomain(text))
   if (text.trim() === '') throw emptyAddress(field)
   if (text.length > maxInputLength) throw invalidEmail(field, `it is ${text.length} characters long`)
   parseHeaderText(text, field, 'invalid_email')
@@ -112,11 +117,21 @@ function parseMailboxObject(input: object, field: string): Mailbox {
     throw emptyAddress(`${field}.address`)
   }
   if (typeof address !== 'string') throw invalidEmail(`${field}.address`, `it is ${kindOf(address)}`)
+  if (everyday.test(address)) return asMailbox(optionalName(name, field), withLowerDomain(address))
   parseHeaderText(address, `${field}.address`, 'invalid_email')
   const parsed = parseAddress(address, `${field}.address`)
-  const mailbox = asMailbox(name === undefined ? undefined : parseName(name, `${field}.name`), parsed)
+  const mailbox = asMailbox(optionalName(name, field), parsed)
   refuseOtherReading(address, mailbox, `${field}.address`)
   return mailbox
+}
+
+function withLowerDomain(address: string): string {
+  const at = address.indexOf('@')
+  return address.slice(0, at) + address.slice(at).toLowerCase()
+}
+
+function optionalName(name: unknown, field: string): string | undefined {
+  return name === undefined ? undefined : parseName(name, `${field}.name`)
 }
 
 function parseName(input: unknown, field: string): string {

@@ -9,6 +9,8 @@ import type { Attempt, Delivery } from '../delivery/delivery.js'
 import { because, type Outcome } from '../delivery/outcome.js'
 import { messageOf } from '../errors.js'
 import { isPassing, type Keys, type Redis } from '../redis.js'
+import { repeatableSeconds, unknownSeconds } from '../store/finished-verdicts.js'
+import { createForgetFailed } from '../store/reopen.js'
 import { factsOf, isUnknown, type JobResult } from './delivery-record.js'
 import { createJobData } from './job-data.js'
 import { PatientWorker } from './patient-worker.js'
@@ -22,6 +24,8 @@ export interface ConsumerOptions {
   readonly lane: string
   readonly concurrency: number
   readonly lockMs: number
+  /** How long a finished job stays. One that failed is removed by the sweeper alone, with what it holds. */
+  readonly finishedSeconds: number
   readonly retry: RetryRule
   readonly clock: Clock
   /** Makes one attempt; `token` is the lock that it owns its job by. */
@@ -48,11 +52,8 @@ export interface Consumer {
   close(force: boolean): Promise<void>
 }
 
-const WEEK_SECONDS = 7 * 24 * 3600
-/** Finished jobs stay for questions for a while; their counts are in the ledger for good. */
-const finishedJobs = { removeOnComplete: { age: 3600, count: 5000 }, removeOnFail: { age: 4 * WEEK_SECONDS } }
-/** A caller that adds a delivery again, under its idempotency key, has given up by then. */
-const REPEATABLE_SECONDS = 3600
+/** Of finished jobs, so many stay for questions; their counts are in the ledger for good. */
+const MOST_FINISHED = 5000
 const FAULT_HOLD_MS = 10_000
 /** A job that stalls is judged by `claim`, so BullMQ itself must never fail it. */
 const MAX_STALLED = 1_000_000
@@ -142,22 +143,28 @@ function createWorker(
     drainDelay: 2,
     runRetryDelay: RECONNECT_MS,
     settings: { backoffStrategy },
-    ...finishedJobs,
+    removeOnComplete: { age: options.finishedSeconds, count: MOST_FINISHED },
     clock,
   })
   worker.on('error', options.onError)
-  const finished = (job: Job) => {
+  worker.on('completed', (job) => {
     if (job.finishedOn !== undefined) options.onFinished(job.id ?? '', verdictSeconds(job))
-  }
-  worker.on('completed', finished)
-  worker.on('failed', (job) => job && finished(job))
+  })
+  const forgetFailed = createForgetFailed(redis, keys, lane)
+  worker.on('failed', (job) => {
+    if (job?.finishedOn === undefined) return
+    const seconds = verdictSeconds(job)
+    if (seconds > 0) options.onFinished(job.id ?? '', seconds)
+    // One that failed may be replayed, and what is on the wire then must not be forgotten in its place.
+    else forgetFailed(job.id ?? '').catch(() => undefined)
+  })
   return worker
 }
 
 /** While a relay may still answer, or a caller may still add it again, its verdict has to stand. */
 function verdictSeconds(job: Job): number {
-  if (isUnknown(job)) return finishedJobs.removeOnFail.age
-  return (job.data as Partial<Payload> | null)?.k === 1 ? REPEATABLE_SECONDS : 0
+  if (isUnknown(job)) return unknownSeconds
+  return (job.data as Partial<Payload> | null)?.k === 1 ? repeatableSeconds : 0
 }
 
 /** Whether a lane has a job that could be taken: one that waits, or one whose time has come. */

@@ -96,7 +96,8 @@ export function isUnknown(job: Job): boolean {
 
 function reasonOf(job: Job, state: DeliveryState): string | undefined {
   const isAnswered = isUnknown(job) && (state === 'sent' || state === 'failed')
-  if (isAnswered) return 'the answer of the relay came after the delivery had been found unknown'
+  if (isAnswered)
+    return 'it had been found unknown; the answer of the relay came late, or somebody resolved it'
   const result = job.returnvalue as JobResult | null | undefined
   return result?.reply ?? (job.data as { w?: string }).w ?? (job.failedReason || undefined)
 }

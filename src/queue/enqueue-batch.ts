@@ -1,15 +1,20 @@
 // The way in for a batch: rows are read with back-pressure, checked, and acknowledged a chunk at a time.
 // A row is its batch and its ordinal: the same rows again enqueue nothing, other rows are refused.
+// No jobs are made here: the rows wait in their chunks until a worker unpacks them.
 
 import { createHash, randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.js'
 import type { ContentBundle } from '../content/content.js'
+import type { SendWindow } from '../delivery/send-window.js'
 import { FluxMailError, guarded, messageOf } from '../errors.js'
-import type { BatchStore, Chunk } from '../store/batches.js'
-import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
+import type { BatchStore, Importer } from '../store/batches.js'
+import type { ChunkStore, NewChunk } from '../store/chunks.js'
+import type { ContentStore } from '../store/contents.js'
+import { chunkRows, pack, textOf } from '../store/packed-rows.js'
 import type { Room } from '../store/room.js'
-import type { LaneQueues, NewJob } from './lane-queues.js'
-import { payloadOf, rowId } from './payload.js'
-import { type ParsedRow, parseRow } from './row.js'
+import { asImporter, createImporter } from './importer.js'
+import { parseRow } from './row.js'
+import { bringsFiles, RowWithFiles, sharedBytes, storeRowFiles } from './row-files.js'
 
 export interface BatchOptions {
   /** Default `bulk`. */
@@ -19,20 +24,26 @@ export interface BatchOptions {
   batchId?: string | undefined
   sendAt?: Date | undefined
   expiresAt?: Date | undefined
+  /** The days and hours in which its deliveries may be sent; outside of them they are held. */
+  sendWindow?: SendWindow | undefined
+  /** Its share of the lane beside other batches: 1 to 100, default 10. One of 20 has two rows tried for each of theirs. */
+  priority?: number | undefined
   /** Hears of each row that cannot be a delivery; `ordinal` counts all rows from 0. */
   onReject?: ((row: unknown, error: FluxMailError, ordinal: number) => unknown) | undefined
 }
 
 export interface BatchContext {
   readonly batches: BatchStore
+  readonly chunks: ChunkStore
   readonly contents: ContentStore
-  readonly lanes: LaneQueues
   readonly room: Room
-  now(): number
+  /** The files of one email together. */
+  readonly maxAttachmentBytes: number
+  readonly clock: Pick<Clock, 'now' | 'every'>
 }
 
-/** Rows that are acknowledged together; the digest of so many is kept for the life of the batch. */
-const CHUNK_ROWS = 250
+/** Chunks that are read and not yet acknowledged. */
+const MOST_UNDER_WAY = 4
 
 /** Rows as the caller has them; each is checked when it is read. */
 export type Rows = Iterable<unknown> | AsyncIterable<unknown>
@@ -42,7 +53,10 @@ interface Intake {
   readonly id: string
   readonly lane: string
   readonly contentHash: string
+  readonly importer: Importer
   readonly options: BatchOptions
+  /** Bytes of files that every email of the batch brings. */
+  readonly shared: number
 }
 
 /** Enqueues a batch and resolves to its id once every row is acknowledged. */
@@ -55,59 +69,114 @@ export async function enqueueRows(
   const id = options.batchId ?? `b${randomBytes(9).toString('base64url')}`
   const lane = options.lane ?? 'bulk'
   checkIterable(rows)
-  const intake: Intake = { context, id, lane, contentHash: bundle.hash, options }
+  const shared = sharedBytes(bundle)
+  const intake = { context, id, lane, contentHash: bundle.hash, importer: createImporter(), options, shared }
   await openBatch(intake, bundle)
-  let count = 0
-  for await (const chunk of chunksOf(rows)) {
-    await acknowledgeChunk(intake, chunk, count)
-    count += chunk.length
-  }
-  if (!(await context.batches.seal(id, count, context.now())))
-    throw conflict(id, 'it holds another number of rows')
-  return id
+  return asImporter(context.batches, context.clock, intake, async () => {
+    const count = await storeAll(intake, rows)
+    const chunks = Math.ceil(count / chunkRows)
+    const answer = await context.batches.seal(id, count, chunks, context.clock.now())
+    if (answer === 'gap') throw lost(id)
+    if (answer === 'other') throw conflict(id, 'it holds another number of rows')
+    return id
+  })
 }
 
 async function openBatch(
-  { context, id, lane, contentHash, options }: Intake,
+  { context, id, lane, contentHash, importer, options }: Intake,
   bundle: ContentBundle,
 ): Promise<void> {
-  const { route = '', sendAt, expiresAt } = options
+  const { route, priority } = options
+  const sendWindow = options.sendWindow && JSON.stringify(options.sendWindow)
+  const [sendAt, expiresAt] = [options.sendAt?.getTime(), options.expiresAt?.getTime()]
   const fingerprint = sha256(
-    JSON.stringify([contentHash, lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]),
+    JSON.stringify([contentHash, lane, route, sendAt, expiresAt, priority, sendWindow]),
   )
-  const waitSeconds = Math.max(0, Math.ceil(((sendAt?.getTime() ?? 0) - context.now()) / 1000))
   await context.room.check()
-  await context.contents.put(bundle, 1, contentTtlSeconds + waitSeconds)
-  const answer = await context.batches.open(id, { fingerprint, lane, contentHash, createdAt: context.now() })
+  await context.contents.put(bundle)
+  const facts = { lane, contentHash, route, priority, sendAt, expiresAt, sendWindow }
+  const batch = { ...facts, fingerprint, createdAt: context.clock.now() }
+  const answer = await context.batches.open(id, batch, importer)
   if (answer === 'other') throw conflict(id, 'it has another content or other options')
 }
 
-async function* chunksOf(rows: Rows): AsyncGenerator<unknown[]> {
-  let chunk: unknown[] = []
-  for await (const row of readAll(rows)) {
-    chunk.push(row)
-    if (chunk.length < CHUNK_ROWS) continue
-    yield chunk
-    chunk = []
+/** Chunks are compressed beside each other and stored one after the other. Resolves to the number of rows. */
+async function storeAll(intake: Intake, rows: Rows): Promise<number> {
+  const underWay: Promise<void>[] = []
+  let last = Promise.resolve()
+  let count = 0
+  try {
+    for await (const chunk of chunksOf(intake, rows)) {
+      const packed = packChunk(intake, await textsOf(intake, chunk, count), count)
+      last = inTurn(last, packed, (next) => storeChunk(intake, next))
+      underWay.push(last)
+      count += chunk.length
+      if (underWay.length >= MOST_UNDER_WAY) await underWay.shift()
+    }
+  } finally {
+    // Where the rows broke off, what was read before it is acknowledged all the same.
+    await last.catch(() => undefined)
   }
-  if (chunk.length > 0) yield chunk
+  await last
+  return count
+}
+
+/** Nothing is stored after a chunk that could not be. */
+function inTurn<T>(
+  before: Promise<void>,
+  value: Promise<T>,
+  run: (value: T) => Promise<void>,
+): Promise<void> {
+  const done = before.then(async () => run(await value))
+  // Both are waited for later, or not at all where one before them failed.
+  for (const promise of [value, done]) promise.catch(() => undefined)
+  return done
 }
 
 /** The rows of the caller; what goes wrong in reading them is told apart from what goes wrong here. */
-async function* readAll(rows: Rows): AsyncGenerator<unknown> {
-  let count = 0
+async function* chunksOf(intake: Intake, rows: Rows): AsyncGenerator<unknown[]> {
   const iterator = guarded('invalid_params', 'rows', () => iteratorOf(rows))
+  let count = 0
   try {
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-      count += 1
-      yield next.value
+    for (;;) {
+      const chunk = await readChunk(intake, iterator, count)
+      count += chunk.length
+      if (chunk.length > 0) yield chunk
+      if (chunk.length < chunkRows) return
     }
-  } catch (cause) {
-    throw new FluxMailError('invalid_params', `rows threw after ${count} rows: ${messageOf(cause)}`, {
-      cause,
-    })
   } finally {
     await iterator.return?.()
+  }
+}
+
+async function readChunk(
+  intake: Intake,
+  iterator: Iterator<unknown> | AsyncIterator<unknown>,
+  before: number,
+): Promise<unknown[]> {
+  const chunk: unknown[] = []
+  while (chunk.length < chunkRows) {
+    const count = before + chunk.length
+    const { done, value } = await readNext(iterator, count)
+    if (done) return chunk
+    chunk.push(bringsFiles(value) ? await storeRowFiles(intake.context, intake, value, count) : value)
+  }
+  return chunk
+}
+
+function readNext(iterator: Iterator<unknown> | AsyncIterator<unknown>, count: number) {
+  const failed = (cause: unknown) => {
+    const message = `rows threw after ${count} rows: ${messageOf(cause)}`
+    return new FluxMailError('invalid_params', message, { cause })
+  }
+  try {
+    const next = iterator.next()
+    if (!(next instanceof Promise)) return next
+    return next.catch((cause: unknown) => {
+      throw failed(cause)
+    })
+  } catch (cause) {
+    throw failed(cause)
   }
 }
 
@@ -129,37 +198,57 @@ function iteratorOf(rows: Rows): Iterator<unknown> | AsyncIterator<unknown> {
   return rows[Symbol.iterator]()
 }
 
-async function acknowledgeChunk(intake: Intake, rows: readonly unknown[], first: number): Promise<void> {
-  const { context, id, lane } = intake
-  const parsed: (ParsedRow | undefined)[] = []
-  for (const [index, row] of rows.entries()) parsed.push(await readRow(intake, row, first + index))
-  const delayMs = Math.max(0, (intake.options.sendAt?.getTime() ?? 0) - context.now())
-  const jobs = parsed.flatMap((row, index) => (row ? [jobOf(intake, row, first + index, delayMs)] : []))
-  const chunk: Chunk = {
-    batchId: id,
-    lane,
-    number: first / CHUNK_ROWS,
-    digest: sha256(parsed.map((row) => row?.canonical ?? 'rejected').join('\n')),
-    accepted: jobs.length,
-    rejected: rows.length - jobs.length,
+/** The text of each row, undefined where one cannot be a delivery. */
+async function textsOf(
+  { options }: Intake,
+  rows: readonly unknown[],
+  first: number,
+): Promise<(string | undefined)[]> {
+  const texts: (string | undefined)[] = []
+  for (const [index, row] of rows.entries()) {
+    const text = textOrError(row)
+    const given = row instanceof RowWithFiles ? row.row : row
+    if (text instanceof FluxMailError) await report(options, given, text, first + index)
+    texts.push(typeof text === 'string' ? text : undefined)
   }
-  const answer = await context.batches.announce(chunk)
-  if (answer === 'other') throw conflict(id, `rows ${first} to ${first + rows.length - 1} are not the same`)
-  if (answer === 'done') return
-  await context.room.check()
-  const last = jobs.at(-1)
-  const witness = last && context.lanes.keyOf(lane, last.id)
-  await context.lanes.add(lane, jobs, context.batches.commit(chunk, witness))
+  return texts
 }
 
-async function readRow({ options }: Intake, row: unknown, ordinal: number): Promise<ParsedRow | undefined> {
+function textOrError(row: unknown): string | FluxMailError {
   try {
-    return parseRow(row)
+    if (!(row instanceof RowWithFiles)) return parseRow(row).text
+    return row.files instanceof FluxMailError ? row.files : parseRow(row.row, row.files).text
   } catch (thrown) {
     if (!(thrown instanceof FluxMailError)) throw thrown
-    await report(options, row, thrown, ordinal)
-    return undefined
+    return thrown
   }
+}
+
+async function packChunk(
+  { id, lane }: Intake,
+  rows: readonly (string | undefined)[],
+  first: number,
+): Promise<NewChunk> {
+  const text = textOf(rows)
+  const accepted = rows.filter((row) => row !== undefined).length
+  return {
+    batchId: id,
+    lane,
+    number: first / chunkRows,
+    digest: sha256(text),
+    packed: await pack(text, rows),
+    accepted,
+    rejected: rows.length - accepted,
+  }
+}
+
+async function storeChunk({ context, id, importer }: Intake, chunk: NewChunk): Promise<void> {
+  await context.room.check()
+  const answer = await context.chunks.store(chunk, importer)
+  if (answer === 'gap') throw lost(id)
+  if (answer !== 'other') return
+  const first = chunk.number * chunkRows
+  throw conflict(id, `rows ${first} to ${first + chunk.accepted + chunk.rejected - 1} are not the same`)
 }
 
 async function report(
@@ -177,26 +266,6 @@ async function report(
   }
 }
 
-function jobOf(
-  { id, contentHash, options }: Intake,
-  row: ParsedRow,
-  ordinal: number,
-  delayMs: number,
-): NewJob {
-  return {
-    id: rowId(id, ordinal),
-    delayMs,
-    payload: payloadOf({
-      contentHash,
-      recipient: row.recipient,
-      variables: row.variables,
-      route: options.route,
-      expiresAt: options.expiresAt?.getTime(),
-      inBatch: true,
-    }),
-  }
-}
-
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }
@@ -208,5 +277,14 @@ function conflict(id: string, why: string): FluxMailError {
     {
       details: { batchId: id },
     },
+  )
+}
+
+/** Redis came back from before the last chunks, as one does that does not sync its AOF or has failed over. */
+function lost(id: string): FluxMailError {
+  return new FluxMailError(
+    'queue_unavailable',
+    `Redis has lost rows of batch ${id} that it had acknowledged; enqueue it again with the same batchId and rows`,
+    { details: { batchId: id } },
   )
 }

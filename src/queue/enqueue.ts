@@ -5,11 +5,12 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { ContentBundle } from '../content/content.js'
 import { bundleEmail } from '../content/email-content.js'
 import { bundleRaw } from '../content/raw-content.js'
+import { nextOpening, type SendWindow, windowText } from '../delivery/send-window.js'
 import { FluxMailError } from '../errors.js'
 import type { Email } from '../message/email.js'
 import { RawMessage } from '../message/raw-message.js'
 import { requireSendable } from '../message/sendable.js'
-import { type ContentStore, contentTtlSeconds } from '../store/contents.js'
+import type { ContentStore } from '../store/contents.js'
 import {
   type ReceiptStore,
   type Reservation,
@@ -42,6 +43,8 @@ export interface EnqueueOptions {
   sendAt?: Date | undefined
   /** Not after this instant: a delivery that is still pending then fails as `expired`. */
   expiresAt?: Date | undefined
+  /** The days and hours in which it may be sent; outside of them it is held. */
+  sendWindow?: SendWindow | undefined
 }
 
 export interface Receipt {
@@ -142,19 +145,18 @@ async function reserve(
 /** Stores content, jobs and receipt; all but the content at once, and only if no other caller of the key has. */
 async function store(intake: Intake, reservation: Reservation): Promise<StoredReceipt> {
   const { context, bundle, options, email, digest, ttlSeconds } = intake
-  const { lane = defaultLane, sendAt } = options
+  const { lane = defaultLane } = options
   const { fingerprint, deliveries } = reservation
   const receipt: StoredReceipt = { fingerprint, deliveries, messageId: email.messageId }
-  const delayMs = Math.max(0, (sendAt?.getTime() ?? 0) - context.now())
+  const delayMs = delayOf(options, context.now())
   await context.room.check()
-  await context.contents.put(bundle, deliveries.length, STAGED_TTL_SECONDS)
+  await context.contents.put(bundle)
   const commit = context.receipts.commit({
     digest,
     receipt,
     ttlSeconds,
     lane,
     contentHash: bundle.hash,
-    contentTtlSeconds: contentTtlSeconds + Math.ceil(delayMs / 1000),
     witness: context.lanes.keyOf(lane, deliveries.at(-1)?.id ?? ''),
   })
   if (context.now() - intake.begunAt > MAX_PAUSE_MS) throw stoodStill()
@@ -162,9 +164,15 @@ async function store(intake: Intake, reservation: Reservation): Promise<StoredRe
   return receipt
 }
 
+/** Until the first instant at which it may be sent. */
+function delayOf({ sendAt, sendWindow }: EnqueueOptions, now: number): number {
+  const earliest = Math.max(now, sendAt?.getTime() ?? 0)
+  return (sendWindow ? nextOpening(sendWindow, earliest) : earliest) - now
+}
+
 function jobsOf({ email, bundle, options }: Intake, reservation: Reservation, delayMs: number): NewJob[] {
-  const { route, expiresAt, idempotencyKey } = options
-  const shared = { contentHash: bundle.hash, route, expiresAt: expiresAt?.getTime() }
+  const { route, expiresAt, idempotencyKey, sendWindow } = options
+  const shared = { contentHash: bundle.hash, route, expiresAt: expiresAt?.getTime(), sendWindow }
   const repeatable = idempotencyKey !== undefined
   return reservation.deliveries.map(({ id }, index) => {
     const recipient = email.recipients[index]
@@ -175,8 +183,9 @@ function jobsOf({ email, bundle, options }: Intake, reservation: Reservation, de
 }
 
 /** What a caller chose beside the email, and may not choose otherwise under the same key. */
-function fixedOptions({ lane = defaultLane, route = '', sendAt, expiresAt }: EnqueueOptions) {
-  return [lane, route, sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]
+function fixedOptions({ lane = defaultLane, route = '', sendAt, expiresAt, sendWindow }: EnqueueOptions) {
+  const instants = [sendAt?.getTime() ?? 0, expiresAt?.getTime() ?? 0]
+  return [lane, route, ...instants, ...(sendWindow ? [windowText(sendWindow)] : [])]
 }
 
 function sha256(text: string): string {

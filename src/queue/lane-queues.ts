@@ -4,6 +4,7 @@
 import { type BulkJobOptions, Job, Queue } from 'bullmq'
 import { FluxMailError } from '../errors.js'
 import { isForgotten, type Keys, type Redis, type ScriptCall, sendScripts } from '../redis.js'
+import { moveBack, moveLeftBehind } from './move-back.js'
 import type { Payload } from './payload.js'
 import { unreadable } from './readable-job.js'
 
@@ -12,6 +13,8 @@ export interface NewJob {
   readonly payload: Payload
   /** Milliseconds until it may be taken. */
   readonly delayMs: number
+  /** Default: now. */
+  readonly enqueuedAt?: number
 }
 
 /** Jobs of one lane by what they are doing; observed, so it may lag behind for a moment. */
@@ -25,6 +28,14 @@ export interface LaneQueues {
   readonly lanes: readonly string[]
   /** Adds all jobs and makes the call after them, in one transaction: all of it happens or nothing. */
   add(lane: string, jobs: readonly NewJob[], commit?: ScriptCall): Promise<void>
+  /** Makes a finished job wait again where `allow` lets it, in one transaction; resolves to what `allow` answered. */
+  moveBack(lane: string, id: string, allow: ScriptCall): Promise<string>
+  /** Moves the jobs that were allowed to wait again and have not been moved. */
+  moveLeftBehind(lane: string): Promise<void>
+  /** Makes jobs wait that wait for a time, as far as they still do. */
+  promote(lane: string, ids: readonly string[]): Promise<void>
+  /** Removes a job, unless a worker has it; resolves to whether it did. */
+  remove(lane: string, id: string): Promise<boolean>
   /** The key that a job of this lane is under. */
   keyOf(lane: string, id: string): string
   /** Finds a job in whichever lane has it. */
@@ -65,6 +76,14 @@ export function createLaneQueues(redis: Redis, keys: Keys, lanes: readonly strin
   return {
     lanes,
     add: (lane, jobs, commit) => addAtOnce(redis, queueOf(lane), jobs, commit),
+    moveBack: (lane, id, allow) => moveBack(queueOf(lane), id, allow),
+    moveLeftBehind: (lane) => moveLeftBehind(queueOf(lane), redis),
+    async promote(lane, ids) {
+      const { backend } = queueOf(lane)
+      // One that was taken meanwhile needs it no more.
+      await Promise.all(ids.map((id) => backend.promote(id).catch(() => undefined)))
+    },
+    remove: async (lane, id) => (await queueOf(lane).remove(id)) === 1,
     keyOf: (lane, id) => queueOf(lane).toKey(id),
     async find(id) {
       for (const lane of lanes) {
@@ -126,6 +145,8 @@ async function transact(
 }
 
 function optionsOf(job: NewJob): BulkJobOptions {
-  const options = { jobId: job.id, attempts: ATTEMPTS, backoff: { type: BACKOFF_TYPE } }
+  const { id, enqueuedAt } = job
+  const since = enqueuedAt === undefined ? {} : { timestamp: enqueuedAt }
+  const options = { jobId: id, attempts: ATTEMPTS, backoff: { type: BACKOFF_TYPE }, ...since }
   return job.delayMs > 0 ? { ...options, delay: job.delayMs } : options
 }

@@ -5,6 +5,7 @@ import { name, readWith } from '../config.js'
 import { FluxMailError } from '../errors.js'
 import type { EnqueueOptions } from './enqueue.js'
 import type { BatchOptions } from './enqueue-batch.js'
+import { sendWindowSchema } from './send-window-option.js'
 
 const instant = z.date('must be a Date')
 
@@ -13,6 +14,7 @@ const shared = {
   route: name.optional(),
   sendAt: instant.optional(),
   expiresAt: instant.optional(),
+  sendWindow: sendWindowSchema.optional(),
 }
 /** Redis takes larger ones too; a century is meant by nobody. */
 export const ttlSeconds = z
@@ -29,6 +31,7 @@ const enqueueSchema = z.strictObject({
 const batchSchema = z.strictObject({
   ...shared,
   batchId: name.optional(),
+  priority: z.number().int().min(1).max(100).optional(),
   onReject: z
     .custom<BatchOptions['onReject']>((value) => typeof value === 'function', 'must be a function')
     .optional(),

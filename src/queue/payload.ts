@@ -2,14 +2,15 @@
 // Field names are short because a million of them wait in Redis. No secret, path or URL to open stands here.
 
 import { z } from 'zod'
+import type { FileRef } from '../content/content.js'
 import type { Delivery } from '../delivery/delivery.js'
+import { type SendWindow, windowOf, windowText } from '../delivery/send-window.js'
 import { FluxMailError } from '../errors.js'
 import type { Mailbox } from '../message/email-parts.js'
 import type { Entry } from '../store/ledger.js'
+import type { PackedFile } from '../store/packed-rows.js'
 
-const payloadSchema = z.strictObject({
-  /** Version of this shape: see `schemas`. */
-  v: z.literal(1),
+const fields = {
   /** Content, by its SHA-256 in base64url. */
   c: z.string().length(43),
   /** Address and name of the recipient. */
@@ -31,9 +32,27 @@ const payloadSchema = z.strictObject({
   /** Held, or waiting in line with its time come, since then; and for which reason it is held. */
   s: z.number().optional(),
   w: z.string().optional(),
+}
+
+/** When an attempt began, how many ms it took, relay, outcome, code and reply. */
+const attempt = z.tuple([z.number(), z.number(), z.string(), z.string(), z.string(), z.string()])
+
+const schemaV1 = z.strictObject({ v: z.literal(1), ...fields })
+const schemaV2 = z.strictObject({
+  v: z.literal(2),
+  ...fields,
+  /** What attempts came to: the first and the last twelve. */
+  l: z.array(attempt).optional(),
+  /** How often it was replayed, when the last time, and why. */
+  g: z.object({ n: z.number(), at: z.number(), why: z.string().optional() }).optional(),
+  /** The hours in which it may be sent, as `windowText` writes them. */
+  o: z.string().optional(),
+  /** The files that its row brings: SHA-256 in base64url, name, type, size. */
+  t: z.array(z.tuple([z.string().length(43), z.string(), z.string(), z.number()])).optional(),
 })
 
-export type Payload = z.output<typeof payloadSchema>
+/** What was enqueued by the version before this one stays of that version, so that its workers can read it too. */
+export type Payload = Omit<z.output<typeof schemaV2>, 'v'> & { v: 1 | 2 }
 
 /** The part of a BullMQ job that a delivery is read from. */
 export interface JobFacts {
@@ -55,6 +74,9 @@ export interface NewDelivery {
   /** Whether its caller may add it again, under an idempotency key. */
   readonly repeatable?: boolean
   readonly expiresAt?: number | undefined
+  readonly sendWindow?: SendWindow | undefined
+  /** What its row brings beside the files of the content. */
+  readonly files?: readonly PackedFile[] | undefined
 }
 
 /** The id of a delivery: its batch or email, which holds no dot, and its ordinal there. */
@@ -75,10 +97,13 @@ export function splitId(id: string): { readonly id: string; readonly ordinal: nu
 
 /** Builds the data of a new job. */
 export function payloadOf(delivery: NewDelivery): Payload {
-  const { contentHash, recipient, variables, route, inBatch, repeatable, expiresAt } = delivery
+  const { contentHash, recipient, variables, route, inBatch, repeatable, expiresAt, sendWindow } = delivery
+  const files = delivery.files?.map(
+    ([hash, ...facts]) => [shortHash(hash), ...facts] as [string, string, string, number],
+  )
   return {
-    v: 1,
-    c: Buffer.from(contentHash, 'hex').toString('base64url'),
+    v: 2,
+    c: shortHash(contentHash),
     a: recipient.address,
     ...(recipient.name === undefined ? {} : { n: recipient.name }),
     ...(route === undefined ? {} : { r: route }),
@@ -86,19 +111,42 @@ export function payloadOf(delivery: NewDelivery): Payload {
     ...(repeatable ? { k: 1 as const } : {}),
     ...(variables === undefined ? {} : { d: { ...variables } }),
     ...(expiresAt === undefined ? {} : { x: expiresAt }),
+    ...(sendWindow === undefined ? {} : { o: windowText(sendWindow) }),
+    ...(files === undefined || files.length === 0 ? {} : { t: files }),
   }
+}
+
+function shortHash(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('base64url')
+}
+
+function longHash(base64url: string): string {
+  return Buffer.from(base64url, 'base64url').toString('hex')
+}
+
+/** The files that the row of a delivery brings. */
+export function filesOf({ t = [] }: Payload): FileRef[] {
+  return t.map(([hash, filename, contentType, size]) => ({
+    hash: longHash(hash),
+    filename,
+    contentType,
+    size,
+  }))
 }
 
 /**
  * The versions that are read: the one that is written and the one before, so that what waits outlives an upgrade.
  * A field more, less or of another meaning is a new version. Workers are upgraded before what enqueues.
  */
-const schemas = new Map<unknown, z.ZodType<Payload>>([[1, payloadSchema]])
+const schemas = new Map<unknown, z.ZodType<Payload>>([
+  [1, schemaV1],
+  [2, schemaV2],
+])
 
 /** Checks what came out of Redis; throws `invalid_payload`, which fails that job alone. */
 export function parsePayload(data: unknown): Payload {
   const version = typeof data === 'object' && data !== null && 'v' in data ? data.v : undefined
-  const schema = version === undefined ? payloadSchema : schemas.get(version)
+  const schema = version === undefined ? schemaV2 : schemas.get(version)
   if (schema === undefined) throw unknownVersion(version)
   const parsed = schema.safeParse(data)
   if (parsed.success) return parsed.data
@@ -119,7 +167,7 @@ function unknownVersion(version: unknown): FluxMailError {
 
 /** What the ledger knows the delivery of a job by. */
 export function entryOf({ id, lane }: Pick<JobFacts, 'id' | 'lane'>, payload: Payload): Entry {
-  const contentHash = Buffer.from(payload.c, 'base64url').toString('hex')
+  const contentHash = longHash(payload.c)
   if (payload.b === undefined) return { id, lane, contentHash }
   return { id, lane, contentHash, batch: splitId(id) }
 }
@@ -140,7 +188,10 @@ export function deliveryOf(job: JobFacts, now: number): Delivery {
     crashes: job.stalledCounter,
     ...(payload.r === undefined ? {} : { route: payload.r }),
     ...(payload.x === undefined ? {} : { expiresAt: payload.x }),
+    ...(payload.o === undefined ? {} : { sendWindow: windowOf(payload.o) }),
     ...(payload.f === undefined ? {} : { firstAttemptAt: payload.f }),
+    ...(payload.g === undefined ? {} : { replays: payload.g.n }),
+    ...(payload.t === undefined ? {} : { attachments: filesOf(payload) }),
     ...(payload.w === undefined ? {} : { heldFor: payload.w }),
   }
 }

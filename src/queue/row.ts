@@ -1,11 +1,22 @@
 // One row of a batch: its recipient and its variables, checked before it is acknowledged.
 // A row that cannot be a delivery is an error about that row alone.
 
+import type { FileRef } from '../content/content.js'
 import { FluxMailError, guarded, messageOf } from '../errors.js'
 import { parseMailbox } from '../message/address.js'
+import type { FileContent } from '../message/attachment.js'
 import type { AddressInput, Mailbox } from '../message/email-parts.js'
+import type { PackedFile } from '../store/packed-rows.js'
 
-/** A row: the recipient and, beside it, the variables of the templates. */
+/** A file that a row brings: its bytes, or text, never a path. */
+export interface RowAttachment {
+  readonly filename: string
+  readonly content: FileContent
+  /** Default: by `filename`. */
+  readonly contentType?: string | undefined
+}
+
+/** A row: the recipient, `attachments` of its own, and, beside them, the variables of the templates. */
 export type Row = { to: AddressInput } & Record<string, unknown>
 
 /** The variables of one row as JSON: more than this is not a row but a document. */
@@ -13,38 +24,60 @@ const MAX_ROW_BYTES = 64 * 1024
 
 export interface ParsedRow {
   readonly recipient: Mailbox
-  readonly variables: Record<string, unknown>
-  /** Equal for rows that mean the same delivery. */
-  readonly canonical: string
+  readonly variables: Readonly<Record<string, unknown>>
+  /** How it waits, as JSON: `[address, name or null, variables, files]`. Equal for rows that mean the same delivery. */
+  readonly text: string
 }
 
 /**
- * Checks a row.
+ * Checks a row, whose own files are stored already.
  *
  * @throws FluxMailError `invalid_params`, `invalid_email` or `no_email`
  */
-export function parseRow(row: unknown): ParsedRow {
+export function parseRow(row: unknown, files: readonly FileRef[] = []): ParsedRow {
   // A row may be anything, and looking at it may throw.
-  return guarded('invalid_params', 'the row', () => readRow(row))
+  return guarded('invalid_params', 'the row', () => readRow(row, files))
 }
 
-function readRow(row: unknown): ParsedRow {
+function readRow(row: unknown, files: readonly FileRef[]): ParsedRow {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
     throw new FluxMailError('invalid_params', 'a row must be an object { to, ...variables }')
   }
-  const { to, ...rest } = row as Row
-  if (to === undefined) throw withoutTo(Object.keys(rest))
+  const names = Object.keys(row)
+  const to = Object.hasOwn(row, 'to') ? (row as Row).to : undefined
+  if (to === undefined) throw withoutTo(names.filter((name) => name !== 'to'))
   const recipient = parseMailbox(to, 'to')
-  const variables = Object.fromEntries(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)))
+  const variables = variablesOf(row as Row, names)
   const json = jsonOf(variables)
-  if (Buffer.byteLength(json) > MAX_ROW_BYTES) {
+  if (json.length > MAX_ROW_BYTES / 4 && Buffer.byteLength(json) > MAX_ROW_BYTES) {
     throw new FluxMailError(
       'invalid_params',
       `the variables of a row must be under ${MAX_ROW_BYTES} bytes of JSON`,
     )
   }
-  return { recipient, variables, canonical: `${recipient.name ?? ''}<${recipient.address}>${json}` }
+  const name = recipient.name === undefined ? 'null' : JSON.stringify(recipient.name)
+  const own = files.length === 0 ? '' : `,${JSON.stringify(files.map(packedFile))}`
+  return { recipient, variables, text: `[${JSON.stringify(recipient.address)},${name},${json}${own}]` }
 }
+
+function packedFile({ hash, filename, contentType, size }: FileRef): PackedFile {
+  return [hash, filename, contentType, size]
+}
+
+/** The variables in the order of their names, so that equal rows have equal texts. */
+function variablesOf(row: Row, names: readonly string[]): Record<string, unknown> {
+  const variables: Record<string, unknown> = {}
+  for (const name of [...names].sort()) {
+    if (name === '__proto__') Object.defineProperty(variables, name, { value: row[name], ...plain })
+    else if (!reserved.has(name)) variables[name] = row[name]
+  }
+  return variables
+}
+
+/** Fields of a row that are no variables. */
+const reserved: ReadonlySet<string> = new Set(['to', 'attachments'])
+
+const plain = { enumerable: true, configurable: true, writable: true } as const
 
 function withoutTo(fields: readonly string[]): FluxMailError {
   const has = fields.length > 0 ? `; this one has ${fields.slice(0, 5).join(', ')}` : ''

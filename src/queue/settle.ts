@@ -6,6 +6,7 @@ import type { RetryRule } from '../config.js'
 import { retryDelayMs } from '../delivery/backoff.js'
 import type { Attempt } from '../delivery/delivery.js'
 import type { Outcome } from '../delivery/outcome.js'
+import { withAttempt } from './attempt-list.js'
 import type { JobResult } from './delivery-record.js'
 import type { Payload } from './payload.js'
 
@@ -42,7 +43,7 @@ export interface SettleContext {
 }
 
 /** The part of an attempt that decides what becomes of its job. */
-export type Settled = Pick<Attempt, 'delivery' | 'relay' | 'late'> & { readonly outcome: Outcome }
+export type Settled = Pick<Attempt, 'delivery' | 'relay' | 'wire' | 'late'> & { readonly outcome: Outcome }
 
 /** Carries an outcome out: returns what a finished job keeps, or throws what moves the job. */
 export async function settle(
@@ -69,6 +70,7 @@ export async function settle(
       )
     case 'failed':
     case 'unknown':
+      await context.keep(withAttempt(job.data as Payload, attempt, context.now))
       throw final(
         `${outcome.kind === 'unknown' ? 'unknown:' : outcome.reason.code} ${outcome.reason.message}`,
       )
@@ -117,11 +119,12 @@ async function hold(
 
 async function defer(
   job: Job,
-  { delivery }: Settled,
+  attempt: Settled,
   outcome: Outcome & { kind: 'deferred' },
   { now, chance, retry, keep }: SettleContext,
 ): Promise<never> {
-  const { w: _heldFor, ...payload } = job.data as Payload
+  const { delivery } = attempt
+  const { w: _heldFor, ...payload } = withAttempt(job.data as Payload, attempt, now)
   const { code, message } = outcome.reason
   const delayMs = retryDelayMs(retry, delivery.attemptsMade + 1, chance, outcome.retryAfterMs)
   await keep({

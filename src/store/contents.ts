@@ -1,95 +1,115 @@
-// What Redis keeps of contents: the JSON under its SHA-256, and each file once however many contents use it.
-// A content goes when its last delivery has been sent; a time to live is the net under that.
+// What Redis keeps of contents: the JSON under its SHA-256, and each file once however many contents and rows use it.
+// How long they live stands in content-lives.
 
 import type { ContentBundle } from '../content/content.js'
 import { defineScript, type Keys, type Redis } from '../redis.js'
+import { contentLivesLua, rowFilesLua } from './content-lives.js'
 
-/** What nobody has touched for so long is gone: 30 days. */
-export const contentTtlSeconds = 30 * 24 * 3600
+/** What the version before this one stored has a life of 30 days, begun anew when a worker reads it. */
+const LIFE_SECONDS = 30 * 24 * 3600
 
-// A longer life, such as that of an email scheduled for next year, stays. (EXPIRE has NX and GT from Redis 7 on only.)
-export const liveOnLua = `
-local function live_on(key, ttl)
-  if redis.call('TTL', key) < tonumber(ttl) then redis.call('EXPIRE', key, ttl) end
-end
-`
-
-// KEYS content. ARGV ttl, file key prefix. Renews the lives of a content and of its files.
+// KEYS content. ARGV life in seconds, file key prefix.
 const TOUCH = `
-${liveOnLua}
-live_on(KEYS[1], ARGV[1])
-for hash in string.gmatch(redis.call('HGET', KEYS[1], 'files') or '', '%S+') do live_on(ARGV[2] .. hash, ARGV[1]) end
+local function live_on(key)
+  if (redis.call('HGET', key, 'held') or '0') ~= '0' then return end
+  if redis.call('TTL', key) < tonumber(ARGV[1]) then redis.call('EXPIRE', key, ARGV[1]) end
+end
+live_on(KEYS[1])
+for hash in string.gmatch(redis.call('HGET', KEYS[1], 'files') or '', '%S+') do live_on(ARGV[2] .. hash) end
 return 1
 `
 
-// Adds references, and the content itself when it is new. Files must be there already.
-// KEYS content. ARGV json, references, ttl, file key prefix, file hashes…
+// KEYS file. ARGV its bytes, unless it may be there. Answers whether it is.
+const STAGE_FILE = `
+${contentLivesLua}
+if ARGV[1] then redis.call('HSETNX', KEYS[1], 'bytes', ARGV[1])
+elseif redis.call('HEXISTS', KEYS[1], 'bytes') == 0 then return 0 end
+stage(KEYS[1])
+return 1
+`
+
+// KEYS content. ARGV json, file key prefix, file hashes… Answers whether all files are there.
 const PUT = `
-${liveOnLua}
-for i = 5, #ARGV do
-  if redis.call('EXISTS', ARGV[4] .. ARGV[i]) == 0 then return redis.error_reply('MISSING ' .. ARGV[i]) end
+${contentLivesLua}
+for i = 3, #ARGV do
+  if redis.call('EXISTS', ARGV[2] .. ARGV[i]) == 0 then return 0 end
 end
 if redis.call('HSETNX', KEYS[1], 'json', ARGV[1]) == 1 then
-  for i = 5, #ARGV do redis.call('HINCRBY', ARGV[4] .. ARGV[i], 'refs', 1) end
-  redis.call('HSET', KEYS[1], 'files', table.concat(ARGV, ' ', 5))
+  redis.call('HSET', KEYS[1], 'files', table.concat(ARGV, ' ', 3))
 end
-redis.call('HINCRBY', KEYS[1], 'refs', ARGV[2])
-live_on(KEYS[1], ARGV[3])
-for i = 5, #ARGV do live_on(ARGV[4] .. ARGV[i], ARGV[3]) end
+stage(KEYS[1])
 return 1
 `
 
-/** Lua that drops one reference of the content under `contentKey`; it stands inside the script that settles. */
-export const releaseContentLua = `
-local function release_content(contentKey, filePrefix)
-  if redis.call('EXISTS', contentKey) == 0 then return end
-  if redis.call('HINCRBY', contentKey, 'refs', -1) > 0 then return end
-  for hash in string.gmatch(redis.call('HGET', contentKey, 'files') or '', '%S+') do
-    if redis.call('EXISTS', filePrefix .. hash) == 1 and redis.call('HINCRBY', filePrefix .. hash, 'refs', -1) <= 0 then
-      redis.call('UNLINK', filePrefix .. hash)
-    end
-  end
-  redis.call('UNLINK', contentKey)
-end
+// KEYS file, files of rows, digests of chunks. ARGV hash, chunk number, its bytes, unless it may be there. Answers
+// whether it is there now. A row whose chunk is stored has its files, or has needed them.
+const HOLD_ROW_FILE = `
+${contentLivesLua}
+${rowFilesLua}
+if redis.call('HEXISTS', KEYS[3], ARGV[2]) == 1 then return 1 end
+if ARGV[3] then redis.call('HSETNX', KEYS[1], 'bytes', ARGV[3])
+elseif redis.call('HEXISTS', KEYS[1], 'bytes') == 0 then return 0 end
+redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
+hold(KEYS[1], row_holder(KEYS[2]))
+return 1
+`
+
+// KEYS files of rows. ARGV file key prefix, hashes… Of one row that needs them no more.
+const RELEASE_ROW_FILES = `
+${contentLivesLua}
+${rowFilesLua}
+for i = 2, #ARGV do release_row_file(KEYS[1], ARGV[1], ARGV[i]) end
+return 1
 `
 
 export interface ContentStore {
-  /** Stores a content that `references` more holders need for `lifetimeSeconds`. */
-  put(bundle: ContentBundle, references: number, lifetimeSeconds: number): Promise<void>
-  /** The JSON of a content, its time to live renewed; undefined when it is gone. */
+  /** Stores a content for a caller that is about to name who holds it; whoever dies before that leaves it an hour. */
+  put(bundle: ContentBundle): Promise<void>
+  /** The JSON of a content; undefined when it is gone. */
   get(hash: string): Promise<string | undefined>
   file(hash: string): Promise<Buffer | undefined>
+  /** Stores a file that a row brings, before the chunk of the row; does nothing where that chunk is stored. */
+  putRowFile(batchId: string, chunk: number, file: { hash: string; content: Buffer }): Promise<void>
+  /** A row needs its files no more; to be said once. */
+  releaseRowFiles(batchId: string, hashes: readonly string[]): Promise<void>
 }
 
 export function createContentStore(redis: Redis, keys: Keys): ContentStore {
   const put = defineScript(redis, 'fluxmailPutContent', 1, PUT)
   const touch = defineScript(redis, 'fluxmailTouchContent', 1, TOUCH)
+  const stageFile = defineScript(redis, 'fluxmailStageFile', 1, STAGE_FILE)
+  const holdRowFile = defineScript(redis, 'fluxmailHoldRowFile', 3, HOLD_ROW_FILE)
+  const releaseRows = defineScript(redis, 'fluxmailReleaseRowFiles', 1, RELEASE_ROW_FILES)
   const filePrefix = keys.file('')
 
-  async function putFiles(bundle: ContentBundle): Promise<string[]> {
-    const files = new Map(bundle.files.map((file) => [file.hash, file.content]))
+  async function stageFiles(files: ReadonlyMap<string, Buffer>): Promise<void> {
     for (const [hash, content] of files) {
-      const key = keys.file(hash)
-      if ((await redis.exists(key)) > 0) continue
-      await redis.hset(key, 'bytes', content)
-      await redis.expire(key, contentTtlSeconds)
+      if ((await stageFile([keys.file(hash)], [])) !== 1) await stageFile([keys.file(hash)], [content])
     }
-    return [...files.keys()]
   }
 
   return {
-    async put(bundle, references, lifetimeSeconds) {
-      const facts = [JSON.stringify(bundle.content), references, lifetimeSeconds, filePrefix]
-      await put([keys.content(bundle.hash)], [...facts, ...(await putFiles(bundle))])
+    async put({ hash, content, files }) {
+      const byHash = new Map(files.map((file) => [file.hash, file.content]))
+      const facts = [JSON.stringify(content), filePrefix, ...byHash.keys()]
+      do await stageFiles(byHash)
+      while ((await put([keys.content(hash)], facts)) !== 1)
     },
     async get(hash) {
       const json = await redis.hget(keys.content(hash), 'json')
       if (json === null) return undefined
-      await touch([keys.content(hash)], [contentTtlSeconds, filePrefix])
+      await touch([keys.content(hash)], [LIFE_SECONDS, filePrefix])
       return json
     },
     async file(hash) {
       return (await redis.hgetBuffer(keys.file(hash), 'bytes')) ?? undefined
+    },
+    async putRowFile(batchId, chunk, { hash, content }) {
+      const named = [keys.file(hash), keys.batchFiles(batchId), keys.batchChunks(batchId)]
+      if ((await holdRowFile(named, [hash, chunk])) !== 1) await holdRowFile(named, [hash, chunk, content])
+    },
+    async releaseRowFiles(batchId, hashes) {
+      if (hashes.length > 0) await releaseRows([keys.batchFiles(batchId)], [filePrefix, ...hashes])
     },
   }
 }

@@ -3,8 +3,10 @@
 // `others` and `tokens` name the attempts that a relay may have accepted, so that every further copy is counted.
 
 import { beyondMemoryLua } from '../redis.js'
-import { releaseContentLua } from './contents.js'
+import { countRateLua, finishBatchLua, noteFailedLua } from './batch-end.js'
+import { releaseContentLua } from './content-lives.js'
 import { announceOutcomeLua } from './outcome-stream.js'
+import { suppressBounceLua, suppressedLua } from './suppressions.js'
 
 const settledBit = `
 local function bit_is_set(key, ordinal) return ordinal >= 0 and redis.call('GETBIT', key, ordinal) == 1 end
@@ -14,6 +16,15 @@ const nowMs = `
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`
+
+const standingMark = `
+-- A row without its bit has not ended: the verdict is that of a deleted batch that had the same id.
+local function mark_of(key, bits, ordinal, batch)
+  local mark = redis.call('GET', key)
+  if not mark or ordinal < 0 or string.sub(mark, 1, 2) ~= 'v:' then return mark end
+  return (redis.call('GETBIT', bits, ordinal) == 1 or redis.call('EXISTS', batch) == 0) and mark
 end
 `
 
@@ -41,73 +52,114 @@ end
 local function is_mine(mark, token) return string.sub(mark, 1, #token + 3) == 'w:' .. token .. ' ' end
 `
 
-// KEYS mark, settled bits. ARGV ordinal or -1. Of a mark it says for how long its attempt may still be alive.
-export const CLAIM = `
-${settledBit}
-${nowMs}
-local mark = redis.call('GET', KEYS[1])
-if not mark then return bit_is_set(KEYS[2], tonumber(ARGV[1])) and 'v:settled' or '' end
-if string.sub(mark, 1, 2) ~= 'w:' then return mark end
-return 'w:' .. (tonumber(string.match(mark, '^%S+ (%d+)') or '0') - now_ms())
+// A batch that was cancelled is not paused any more.
+const stoppedBatch = `
+local function batch_stopped(batch, ordinal)
+  if ordinal < 0 then return nil end
+  local found = redis.call('HMGET', batch, 'cancelled', 'paused')
+  if found[1] then return 'cancelled', found[1] end
+  if found[2] then return 'paused', found[2] end
+end
 `
 
-// KEYS mark, settled bits, the lock of the job. ARGV ordinal or -1, token, '1' to take over an older mark, life in ms.
+// KEYS mark, settled bits, batch, suppressed. ARGV ordinal or -1, address or '', domain. Answers how the delivery
+// stands, and if something bars it, what, and as JSON why. Of a mark it says for how long its attempt may still live.
+export const CLAIM = `
+${settledBit}
+${standingMark}
+${nowMs}
+${stoppedBatch}
+${suppressedLua}
+local ordinal = tonumber(ARGV[1])
+local mark = mark_of(KEYS[1], KEYS[2], ordinal, KEYS[3])
+if not mark and bit_is_set(KEYS[2], ordinal) then return { 'v:settled' } end
+local standing = mark or ''
+if string.sub(standing, 1, 2) == 'v:' then return { standing } end
+if string.sub(standing, 1, 2) == 'w:' then
+  standing = 'w:' .. string.format('%.0f', tonumber(string.match(mark, '^%S+ (%d+)') or '0') - now_ms())
+end
+local barrier, why = batch_stopped(KEYS[3], ordinal)
+if not barrier then
+  local found = suppression_of(KEYS[4], now_ms(), ARGV[2], ARGV[3])
+  if found then barrier, why = 'suppressed', cjson.encode(found) end
+end
+return { standing, barrier, why }
+`
+
+// KEYS mark, settled bits, the lock of the job, batch. An attempt that has its mark goes on, also in a batch that was
+// stopped since. ARGV ordinal or -1, token, '1' to take over an older mark, life in ms.
 export const MARK = `
 ${beyondMemoryLua}
 ${settledBit}
+${standingMark}
 ${nowMs}
 ${tokens}
+${stoppedBatch}
 if redis.call('GET', KEYS[3]) ~= lock_of(ARGV[2]) then return 'superseded' end
-local mark = redis.call('GET', KEYS[1])
+local mark = mark_of(KEYS[1], KEYS[2], tonumber(ARGV[1]), KEYS[4])
 if mark then
   local kind = string.sub(mark, 1, 2)
   if kind == 'v:' then return 'settled' end
   if kind == 'w:' and ARGV[3] ~= '1' and not is_mine(mark, ARGV[2]) then return 'marked' end
 elseif bit_is_set(KEYS[2], tonumber(ARGV[1])) then return 'settled' end
+local stopped = not (mark and is_mine(mark, ARGV[2])) and batch_stopped(KEYS[4], tonumber(ARGV[1]))
+if stopped then return stopped end
 local others = without(tokens_of(mark), ARGV[2])
 local alive = string.format('%.0f', now_ms() + tonumber(ARGV[4]))
 redis.call('SET', KEYS[1], 'w:' .. ARGV[2] .. ' ' .. alive .. (others == '' and '' or ' ' .. others))
 return 'ok'
 `
 
-// KEYS mark. ARGV token, '1' if this attempt may have been accepted.
+// KEYS mark, batch. ARGV token, '1' if this attempt may have been accepted, ordinal or -1. Answers `paused` or
+// `cancelled` where the batch was stopped meanwhile.
 export const RELEASE = `
 ${beyondMemoryLua}
 ${tokens}
+${stoppedBatch}
+local stopped = batch_stopped(KEYS[2], tonumber(ARGV[3])) or 'released'
 local mark = redis.call('GET', KEYS[1])
-if not mark or string.sub(mark, 1, 2) == 'v:' then return 1 end
+if not mark or string.sub(mark, 1, 2) == 'v:' then return stopped end
 local others = without(tokens_of(mark), ARGV[1])
 if string.sub(mark, 1, 2) == 'w:' and not is_mine(mark, ARGV[1]) then
   if ARGV[2] ~= '1' then settle_doubt(KEYS[1], mark, ARGV[1]) end
-  return 1
+  return stopped
 end
 if ARGV[2] == '1' then others = ARGV[1] .. (others == '' and '' or ',' .. others) end
 if others == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'd:' .. others) end
-return 1
+return stopped
 `
 
-// KEYS mark, lane counts, batch, settled bits, failures, errors, content, job, outcomes, how long outcomes are kept.
+// KEYS mark, lane counts, batch, settled bits, failures, errors, content, job, outcomes, how long outcomes are kept,
+// suppressed, ordinals that failed, rate.
 // ARGV outcome, code, token or '', ordinal or -1, reason or '', error or '', error if in doubt, errors kept,
 // file prefix, '1' to spare a mark, ttl of a verdict, then what the outcome stream needs:
-// id, recipient, lane, enqueued at, code, reply.
+// id, recipient, lane, enqueued at, code, reply; and at last the address to suppress if it failed, or ''.
 export const RECORD = `
 ${beyondMemoryLua}
 ${settledBit}
+${standingMark}
 ${nowMs}
 ${tokens}
 ${releaseContentLua}
 ${announceOutcomeLua}
+${suppressedLua}
+${suppressBounceLua}
+${finishBatchLua}
+${countRateLua}
+${noteFailedLua}
 local asked, code, token, ordinal, reason, failure, doubt, kept, files, spare, ttl = unpack(ARGV, 1, 11)
 ordinal = tonumber(ordinal)
 local outcome, said = asked, ARGV[16]
-local mark = redis.call('GET', KEYS[1])
+local mark = mark_of(KEYS[1], KEYS[4], ordinal, KEYS[3])
 local standing = mark and string.match(mark, '^v:(%S+)')
 local list = tokens_of(mark)
 local others, doubts = without(list, token)
 local isNew = list == others
+-- What comes late may find its batch deleted, of which nothing is to come back.
+local hasBatch = ordinal >= 0 and not (standing and redis.call('EXISTS', KEYS[3]) == 0)
 local function count(field, by)
   redis.call('HINCRBY', KEYS[2], field, by)
-  if ordinal >= 0 then redis.call('HINCRBY', KEYS[3], field, by) end
+  if hasBatch then redis.call('HINCRBY', KEYS[3], field, by) end
 end
 
 local moved = false
@@ -139,6 +191,7 @@ end
 if doubts > 0 and (outcome == 'failed' or outcome == 'skipped') then
   outcome, code, reason, failure, said = 'unknown', 'unknown', 'unknown', doubt, 'unknown'
 end
+local now = now_ms()
 local copies, resent = others, doubts - 1
 if token ~= '' and (asked == 'sent' or asked == 'unknown') then
   copies = token .. (others == '' and '' or ',' .. others)
@@ -150,7 +203,7 @@ if moved then redis.call('SET', KEYS[1], verdict, 'KEEPTTL') else redis.call('SE
 count(outcome, 1)
 if moved then count(standing, -1) end
 if resent > 0 then count('resent', resent) end
-if ordinal >= 0 then
+if hasBatch then
   redis.call('SETBIT', KEYS[4], ordinal, 1)
   if moved then
     if redis.call('HINCRBY', KEYS[5], standing, -1) <= 0 then redis.call('HDEL', KEYS[5], standing) end
@@ -160,9 +213,15 @@ if ordinal >= 0 then
   end
   if reason ~= '' then redis.call('HINCRBY', KEYS[5], reason, 1) end
   if failure ~= '' and redis.call('LLEN', KEYS[6]) < tonumber(kept) then redis.call('RPUSH', KEYS[6], failure) end
-elseif outcome == 'sent' or outcome == 'skipped' then
-  release_content(KEYS[7], files)
+  note_failed(KEYS[12], now, ordinal, outcome, moved)
+  if not moved then
+    count_rate(KEYS[13], now)
+    finish_batch(KEYS[3], now)
+  end
+elseif ordinal < 0 and (outcome == 'sent' or outcome == 'skipped') then
+  release_content(KEYS[7], files, ARGV[12])
 end
-announce(KEYS[9], KEYS[10], now_ms(), outcome, ordinal >= 0, said)
+if outcome == 'failed' and ARGV[18] ~= '' then suppress_bounce(KEYS[11], now, ARGV[18], said) end
+announce(KEYS[9], KEYS[10], now, outcome, ordinal >= 0, said)
 return (moved and 'm:' or 'c:') .. outcome .. ' ' .. math.max(0, resent)
 `

@@ -6,6 +6,7 @@ import type { Reply } from '../delivery/outcome.js'
 import { defineScript, type Keys, type Redis } from '../redis.js'
 import { CLAIM, MARK, RECORD, RELEASE } from './ledger-scripts.js'
 import { maxReplyLength } from './outcome-stream.js'
+import { type StoredSuppression, suppressionFields } from './suppressions.js'
 
 /** A verdict stands until its job is finished, also where no worker runs for months: only then it may be forgotten. */
 const VERDICT_TTL_SECONDS = 366 * 24 * 3600
@@ -23,14 +24,25 @@ export interface Entry {
 
 export type SettledOutcome = 'sent' | 'failed' | 'skipped' | 'unknown'
 
+/** What bars a delivery that is not settled: its batch was stopped, or nothing is sent to its recipient. */
+export interface Barrier {
+  readonly kind: 'paused' | 'cancelled' | 'suppressed'
+  /** In words, for whoever asks what became of the delivery. */
+  readonly why: string
+}
+
 /** `doubtful`: no attempt is on the wire, and an earlier one may have been accepted. */
-export type Standing =
+export type Standing = { readonly barrier?: Barrier } & (
   | { readonly kind: 'free' }
   | { readonly kind: 'doubtful' }
   | { readonly kind: 'marked'; readonly aliveMs: number }
   | { readonly kind: 'settled'; readonly verdict: string }
+)
 
-export type MarkAnswer = 'ok' | 'superseded' | 'settled' | 'marked'
+export type MarkAnswer = 'ok' | 'superseded' | 'settled' | 'marked' | 'paused' | 'cancelled'
+
+/** Whether the batch was stopped meanwhile. */
+export type ReleaseAnswer = 'released' | 'paused' | 'cancelled'
 
 export interface Verdict {
   readonly outcome: SettledOutcome
@@ -42,6 +54,8 @@ export interface Verdict {
   readonly token?: string
   readonly recipient?: string
   readonly enqueuedAt?: number
+  /** The recipient is suppressed from now on, if this is how the delivery ends. */
+  readonly suppress?: true
 }
 
 export type Recorded =
@@ -59,12 +73,12 @@ export type Recorded =
   | { readonly kind: 'marked' }
 
 export interface Ledger {
-  /** What is known of a delivery before its attempt begins. */
-  claim(entry: Entry): Promise<Standing>
+  /** What is known of a delivery before its attempt begins; whether `recipient` is suppressed, where one is given. */
+  claim(entry: Entry, recipient?: string): Promise<Standing>
   /** Writes the wire mark, whose attempt is over after `lifeMs`; anything but `ok` means that nothing may be sent. */
   mark(entry: Entry, token: string, options: { takeOver: boolean; lifeMs: number }): Promise<MarkAnswer>
   /** Takes the mark away from an attempt that has ended; `mayBeAccepted` leaves a doubt behind. */
-  release(entry: Entry, token: string, mayBeAccepted?: boolean): Promise<void>
+  release(entry: Entry, token: string, mayBeAccepted?: boolean): Promise<ReleaseAnswer>
   /**
    * Counts the end of a delivery, once; with `spareMarked`, not while an attempt is on the wire. A relay's answer that
    * comes late turns an unknown into what it says.
@@ -75,24 +89,29 @@ export interface Ledger {
 }
 
 export function createLedger(redis: Redis, keys: Keys): Ledger {
-  const claim = defineScript(redis, 'fluxmailClaim', 2, CLAIM)
-  const mark = defineScript(redis, 'fluxmailMark', 3, MARK)
-  const release = defineScript(redis, 'fluxmailRelease', 1, RELEASE)
-  const record = defineScript(redis, 'fluxmailRecord', 10, RECORD)
+  const claim = defineScript(redis, 'fluxmailClaim', 4, CLAIM)
+  const mark = defineScript(redis, 'fluxmailMark', 4, MARK)
+  const release = defineScript(redis, 'fluxmailRelease', 2, RELEASE)
+  const record = defineScript(redis, 'fluxmailRecord', 13, RECORD)
   const ordinal = (entry: Entry) => entry.batch?.ordinal ?? -1
   const markAndBits = (entry: Entry) => [keys.mark(entry.id), keys.batchSettled(entry.batch?.id ?? '')]
+  const batchOf = (entry: Entry) => keys.batch(entry.batch?.id ?? '')
   const job = (entry: Entry) => `${keys.bullPrefix}:${entry.lane}:${entry.id}`
 
   return {
-    async claim(entry) {
-      return standingOf(await claim(markAndBits(entry), [ordinal(entry)]))
+    async claim(entry, recipient) {
+      const named = [...markAndBits(entry), batchOf(entry), keys.suppressed]
+      const fields = recipient === undefined ? ['', ''] : suppressionFields(recipient)
+      return claimedOf(await claim(named, [ordinal(entry), ...fields]))
     },
     async mark(entry, token, { takeOver, lifeMs }) {
       const facts = [ordinal(entry), token, takeOver ? '1' : '', lifeMs]
-      return (await mark([...markAndBits(entry), `${job(entry)}:lock`], facts)) as MarkAnswer
+      const named = [...markAndBits(entry), `${job(entry)}:lock`, batchOf(entry)]
+      return (await mark(named, facts)) as MarkAnswer
     },
     async release(entry, token, mayBeAccepted = false) {
-      await release([keys.mark(entry.id)], [token, mayBeAccepted ? '1' : ''])
+      const facts = [token, mayBeAccepted ? '1' : '', ordinal(entry)]
+      return (await release([keys.mark(entry.id), batchOf(entry)], facts)) as ReleaseAnswer
     },
     async record(entry, verdict, { spareMarked = false } = {}) {
       const batch = entry.batch?.id ?? ''
@@ -107,12 +126,16 @@ export function createLedger(redis: Redis, keys: Keys): Ledger {
         job(entry),
         keys.outcomes,
         keys.outcomesKept,
+        keys.suppressed,
+        keys.batchFailed(batch),
+        keys.batchRate(batch),
       ]
-      const { outcome, code = '-', token = '' } = verdict
+      const { outcome, code = '-', token = '', suppress, recipient = '' } = verdict
       const kept = [maxBatchErrors, keys.file(''), spareMarked ? '1' : '']
       const facts = [outcome, code.replaceAll(' ', '_'), token, ordinal(entry), ...failureOf(entry, verdict)]
+      const bounced = suppress ? suppressionFields(recipient)[0] : ''
       return recordedOf(
-        await record(named, [...facts, ...kept, VERDICT_TTL_SECONDS, ...noticeOf(entry, verdict)]),
+        await record(named, [...facts, ...kept, VERDICT_TTL_SECONDS, ...noticeOf(entry, verdict), bounced]),
       )
     },
     async forget(ids, inSeconds = 0) {
@@ -146,6 +169,23 @@ function noticeOf(
 ): (string | number)[] {
   const words = reply ? [reply.code, reply.enhanced, reply.text].filter((word) => word !== undefined) : []
   return [entry.id, recipient, entry.lane, enqueuedAt ?? '', code, words.join(' ').slice(0, maxReplyLength)]
+}
+
+function claimedOf(answer: unknown): Standing {
+  const [standing, kind, why] = answer as (string | undefined)[]
+  if (!kind) return standingOf(standing)
+  return { ...standingOf(standing), barrier: barrierOf(kind as Barrier['kind'], JSON.parse(why ?? '{}')) }
+}
+
+function barrierOf(
+  kind: Barrier['kind'],
+  facts: StoredSuppression & { by?: string; reason?: string },
+): Barrier {
+  if (kind === 'suppressed') {
+    return { kind, why: `nothing is sent to the recipient: ${[facts.r, facts.c].filter(Boolean).join(', ')}` }
+  }
+  const { by, reason } = facts
+  return { kind, why: `its batch was ${kind}${by ? ` by ${by}` : ''}${reason ? `: ${reason}` : ''}` }
 }
 
 function standingOf(answer: unknown): Standing {

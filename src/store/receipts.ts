@@ -2,7 +2,7 @@
 // the ids of the deliveries, and its receipt is written in the transaction that adds the jobs: without them there is none.
 
 import { defineScript, type Keys, type Redis, type ScriptCall } from '../redis.js'
-import { liveOnLua, releaseContentLua } from './contents.js'
+import { contentLivesLua } from './content-lives.js'
 
 /** How long an idempotency key is remembered unless told otherwise: a day. */
 export const receiptTtlSeconds = 86_400
@@ -21,21 +21,20 @@ return false
 `
 
 // KEYS content, receipt, lane counts, a key that is there when the jobs are.
-// ARGV receipt, its ttl, deliveries, ttl of the content, file key prefix, how a reservation begins.
-// It runs in one transaction with the jobs and after them. Who comes second gives its references back.
+// ARGV receipt, its ttl, file key prefix, how a reservation begins, then the id of each delivery.
+// It runs in one transaction with the jobs and after them. Who comes second holds nothing.
 const COMMIT = `
-${liveOnLua}
-${releaseContentLua}
+${contentLivesLua}
 if redis.call('EXISTS', KEYS[4]) == 0 then return redis.error_reply('MISSING the jobs of the email') end
 local standing = redis.call('GET', KEYS[2])
-if standing and string.sub(standing, 1, 1) ~= ARGV[6] then
-  for _ = 1, ARGV[3] do release_content(KEYS[1], ARGV[5]) end
+if standing and string.sub(standing, 1, 1) ~= ARGV[4] then
+  unstage_content(KEYS[1], ARGV[3])
   return 0
 end
 redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
-redis.call('HINCRBY', KEYS[3], 'accepted', ARGV[3])
-for hash in string.gmatch(redis.call('HGET', KEYS[1], 'files') or '', '%S+') do live_on(ARGV[5] .. hash, ARGV[4]) end
-live_on(KEYS[1], ARGV[4])
+redis.call('HINCRBY', KEYS[3], 'accepted', #ARGV - 4)
+for i = 5, #ARGV do hold_content(KEYS[1], ARGV[3], ARGV[i]) end
+unstage_content(KEYS[1], ARGV[3])
 return 1
 `
 
@@ -58,7 +57,6 @@ export interface NewReceipt {
   readonly ttlSeconds: number
   readonly lane: string
   readonly contentHash: string
-  readonly contentTtlSeconds: number
   /** The key of the last job. */
   readonly witness: string
 }
@@ -82,10 +80,10 @@ export function createReceiptStore(redis: Redis, keys: Keys): ReceiptStore {
       return parse(await reserve([keys.receipt(digest)], [reservation, ttlSeconds]))
     },
     read: async (digest) => parse(await redis.get(keys.receipt(digest))),
-    commit({ digest, receipt, ttlSeconds, lane, contentHash, contentTtlSeconds, witness }) {
+    commit({ digest, receipt, ttlSeconds, lane, contentHash, witness }) {
       const named = [keys.content(contentHash), keys.receipt(digest), keys.laneCounts(lane), witness]
-      const facts = [JSON.stringify(receipt), ttlSeconds, receipt.deliveries.length, contentTtlSeconds]
-      return { name: COMMIT_NAME, args: [...named, ...facts, keys.file(''), RESERVED] }
+      const facts = [JSON.stringify(receipt), ttlSeconds, keys.file(''), RESERVED]
+      return { name: COMMIT_NAME, args: [...named, ...facts, ...receipt.deliveries.map(({ id }) => id)] }
     },
   }
 }

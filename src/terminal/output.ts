@@ -2,7 +2,11 @@
 
 import type { Writable } from 'node:stream'
 
-export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+export type Output = Writable & {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly rows?: number
+}
 
 /** Nothing of ours is wider, however wide the terminal. */
 const MAX_COLUMNS = 80

@@ -175,16 +175,16 @@ export function formatBar(shown: Shown, etaSeconds: number): string {
   const tail = words.join('  ')
   const room = columns - 1 - LABEL_WIDTH - tail.length - 2
   return cut(
-    `${padEnd(label, LABEL_WIDTH)}${room < 5 || share === undefined ? '' : barOf(share, Math.min(room, BAR_WIDTH))}${tail}`,
+    `${padEnd(label, LABEL_WIDTH)}${room < 5 || share === undefined ? '' : `${barOf(share, Math.min(room, BAR_WIDTH))}  `}${tail}`,
     columns - 1,
   )
 }
 
-function barOf(share: number, width: number): string {
+export function barOf(share: number, width: number): string {
   const done = Math.round(Math.min(1, Math.max(0, share)) * width)
-  return `${'█'.repeat(done)}${'░'.repeat(width - done)}  `
+  return '█'.repeat(done) + '░'.repeat(width - done)
 }
 
-function formatEta(seconds: number): string {
+export function formatEta(seconds: number): string {
   return seconds < 60 ? `${Math.ceil(seconds)} s` : formatSeconds(seconds * 1000)
 }

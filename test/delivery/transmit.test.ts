@@ -36,7 +36,10 @@ function openScene(
       scene.calls.push('mark')
       return mark(scene)
     },
-    release: async (_entry, _token, mayBeAccepted) => void scene.calls.push(`release ${mayBeAccepted}`),
+    release: async (_entry, _token, mayBeAccepted) => {
+      scene.calls.push(`release ${mayBeAccepted}`)
+      return 'released'
+    },
     record: async (_entry, { outcome }) => {
       scene.calls.push(`record ${outcome}`)
       return { kind: 'counted', outcome, late: false, resent: 0 }

@@ -46,7 +46,7 @@ async function work(redis: PrivateRedis, sink: Sink): Promise<DeliveryWorker> {
 }
 
 interface Left {
-  /** Rows whose jobs are to run, again or for the first time. */
+  /** Rows that are to be tried, again or for the first time. */
   readonly open: ReadonlySet<number>
   /** Rows of which a mark or a verdict is left. */
   readonly marked: ReadonlySet<number>
@@ -59,7 +59,8 @@ async function leftAfter(redis: PrivateRedis, batch: string): Promise<Left> {
   for (let row = 0; row < count; row += 1) {
     const id = `${batch}.${row}`
     const [job, finishedOn] = await client.hmget(`{${name}}:bulk:${id}`, 'data', 'finishedOn')
-    if (job && !finishedOn) open.add(row)
+    const waits = await client.hexists(`{${name}}:v1:batch:${batch}:rows`, String(Math.floor(row / 256)))
+    if (waits || (job && !finishedOn)) open.add(row)
     const mark = await client.exists(`{${name}}:v1:mark:${id}`)
     if (mark || (await client.getbit(`{${name}}:v1:batch:${batch}:settled`, row))) marked.add(row)
   }

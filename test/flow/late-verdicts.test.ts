@@ -92,7 +92,7 @@ test('a worker stopped inside the window and woken after another has taken over 
   expect((await flow.queue.status())[1]).toMatchObject({ accepted: 1, sent: 1, unknown: 0, pending: 0 })
   expect(await flow.queue.delivery(id)).toMatchObject({
     state: 'sent',
-    lastReason: expect.stringContaining('answer of the relay came after'),
+    lastReason: expect.stringContaining('answer of the relay came late'),
   })
   expect(await flow.queue.cancel(id)).toBe(false)
   expect(flow.sink.messages).toHaveLength(1)

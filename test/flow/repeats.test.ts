@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
-import { type MailFlow, openMailFlow, openRedis } from '../helpers/mail-flow.js'
+import { type MailFlow, openMailFlow, openRedis, rowsTo } from '../helpers/mail-flow.js'
 import { openOwnRedis } from '../helpers/own-redis.js'
+import { unpackRows } from '../helpers/unpacked.js'
 
 const content = { subject: 'Hello', text: 'Hello', sender: 'news@example.com' }
 const email = (flow: MailFlow, to = 'a@example.com') =>
@@ -43,6 +44,7 @@ test('a row whose job cannot be read is a failure of its batch, and the batch en
   await using flow = await openMailFlow()
   await using redis = openRedis(flow)
   const batch = await flow.queue.enqueueBatch([{ to: 'a@example.com' }, { to: 'b@example.com' }], content)
+  await unpackRows(flow)
   await redis.hset(`{${flow.name}}:bulk:${batch.id}.1`, 'data', '{"v":9}')
   await flow.work({ logLevel: 'silent' })
   expect(await batch.wait({ intervalMs: 20 })).toMatchObject({
@@ -53,29 +55,30 @@ test('a row whose job cannot be read is a failure of its batch, and the batch en
   expect((await flow.queue.status())[1]).toMatchObject({ sent: 1, failed: 1, pending: 0 })
 })
 
-test('a chunk whose caller died before its jobs were added is no part of the batch, and the repeat adds it', async () => {
+test('rows that Redis has lost are said to be lost, and the same batch again brings them back', async () => {
   await using flow = await openMailFlow()
   await using redis = openRedis(flow)
-  const rows = [{ to: 'a@example.com' }, { to: 'b@example.com' }]
-  const batch = await flow.queue.enqueueBatch(rows, content, { batchId: 'b' })
-  // As the caller left it: the chunk announced, nothing of it stored, the batch not sealed.
-  const chunks = `{${flow.name}}:v1:batch:b:chunks`
-  await redis.hset(chunks, '0', (await redis.hget(chunks, '0'))?.replace('d', 'p') ?? '')
-  await redis.hdel(`{${flow.name}}:v1:batch:b`, 'rows', 'total')
-  await redis.hdel(`{${flow.name}}:v1:counts:bulk`, 'accepted')
-  await redis.del(`{${flow.name}}:bulk:wait`, `{${flow.name}}:bulk:b.0`, `{${flow.name}}:bulk:b.1`)
-  await flow.work()
-  expect(await batch.status()).toMatchObject({ total: 0, pending: 0, sealed: false })
-  await flow.queue.enqueueBatch(rows, content, { batchId: 'b' })
-  expect(await batch.wait({ intervalMs: 20 })).toMatchObject({ total: 2, sent: 2, pending: 0 })
-  expect((await flow.queue.status())[1]).toMatchObject({ accepted: 2, sent: 2 })
+  const batch = `{${flow.name}}:v1:batch:b`
+  // As a Redis comes back that has lost its last writes while rows were stored.
+  async function* losing() {
+    for (const [index, row] of rowsTo(1_500).entries()) {
+      if (index === 1_400) await redis.del(batch, `${batch}:chunks`, `${batch}:rows`)
+      yield row
+    }
+  }
+  await expect(flow.queue.enqueueBatch(losing(), content, { batchId: 'b' })).rejects.toMatchObject({
+    code: 'queue_unavailable',
+    message: expect.stringContaining('has lost rows of batch b'),
+  })
+  await flow.queue.enqueueBatch(rowsTo(1_500), content, { batchId: 'b' })
+  expect(await flow.queue.batch('b').status()).toMatchObject({ total: 1_500, sealed: true })
 })
 
 test('a Redis that forgot our scripts refuses one call, and takes it again', async () => {
   // One of its own: others would lose their scripts as well.
   await using own = await openOwnRedis()
   await using flow = await openMailFlow({}, own.url)
-  await flow.queue.enqueueBatch([{ to: 'a@example.com' }], content)
+  const first = await flow.queue.enqueueBatch([{ to: 'a@example.com' }], content)
   await own.ask((client) => client.script('FLUSH'))
   const rows = [{ to: 'b@example.com' }, { to: 'c@example.com' }]
   const enqueue = () => flow.queue.enqueueBatch(rows, content, { batchId: 'b' })
@@ -83,6 +86,7 @@ test('a Redis that forgot our scripts refuses one call, and takes it again', asy
   await eventually('it is taken', enqueue)
   await flow.work()
   expect(await flow.queue.batch('b').wait({ intervalMs: 20 })).toMatchObject({ total: 2, sent: 2 })
+  expect(await first.wait({ intervalMs: 20 })).toMatchObject({ total: 1, sent: 1 })
   expect((await flow.queue.status())[1]).toMatchObject({ accepted: 3, pending: 0 })
 })
 

@@ -3,56 +3,48 @@ import { createRedis, keysOf } from '../../src/redis.js'
 import { createBatchStore } from '../../src/store/batches.js'
 import { freshName } from '../helpers/fresh-name.js'
 
+const importer = { token: 'me', lifeMs: 60_000 }
+const facts = { fingerprint: 'f', lane: 'bulk', contentHash: 'h', createdAt: 1 }
+
 function open() {
   const redis = createRedis(inject('redisUrl'), 'ledger')
   onTestFinished(() => redis.disconnect())
   const keys = keysOf(freshName())
-  const batches = createBatchStore(redis, keys)
-  const chunk = { batchId: 'b', lane: 'bulk', number: 0, digest: 'x', accepted: 3, rejected: 1 }
-  const commit = async (witness?: string) => {
-    const { name, args } = batches.commit(chunk, witness)
-    return (redis as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>)[name]?.(...args)
-  }
-  const counts = async () => {
-    const { total = 0, rejected = 0 } = (await batches.read('b')) ?? {}
-    return { total, rejected, accepted: Number(await redis.hget(keys.laneCounts('bulk'), 'accepted')) }
-  }
-  return { redis, keys, batches, chunk, commit, counts }
+  return { redis, keys, batches: createBatchStore(redis, keys) }
 }
 
-async function opened() {
-  const all = open()
-  await all.batches.open('b', { fingerprint: 'f', lane: 'bulk', contentHash: 'h', createdAt: 1 })
-  return all
-}
-
-test('a chunk is counted once, and only when its jobs are there', async () => {
-  const { redis, keys, batches, chunk, commit, counts } = await opened()
-  expect(await batches.announce(chunk)).toBe('pending')
-  const job = `${keys.bullPrefix}:bulk:b.2`
-  await expect(commit(job)).rejects.toThrow('MISSING the jobs of the chunk')
-  expect(await counts()).toEqual({ total: 0, rejected: 0, accepted: 0 })
-  expect(await batches.announce(chunk)).toBe('pending')
-  await redis.hset(job, 'data', '{}')
-  expect(await commit(job)).toBe(1)
-  expect(await commit(job)).toBe(0)
-  expect(await counts()).toEqual({ total: 3, rejected: 1, accepted: 3 })
-  expect(await batches.announce(chunk)).toBe('done')
+test('a batch is opened once, and what is not the same batch is refused', async () => {
+  const { batches, redis, keys } = open()
+  expect(await batches.open('b', facts, importer)).toBe('new')
+  expect(await batches.open('b', { ...facts, createdAt: 2 }, importer)).toBe('same')
+  expect(await batches.open('b', { ...facts, fingerprint: 'g' }, importer)).toBe('other')
+  expect(await batches.read('b')).toMatchObject({ createdAt: 1, total: 0, rows: undefined })
+  expect(await redis.zrange(keys.batches, '0', '-1', 'WITHSCORES')).toEqual(['b', '1'])
 })
 
-test('rows that were announced are fixed, also before they are counted', async () => {
-  const { batches, chunk, commit, counts } = await opened()
-  await batches.announce(chunk)
-  expect(await batches.announce({ ...chunk, digest: 'y' })).toBe('other')
-  expect(await commit()).toBe(1)
-  expect(await batches.announce({ ...chunk, digest: 'y' })).toBe('other')
-  expect(await counts()).toMatchObject({ total: 3 })
+test('who enqueues is known to be there until it leaves, seals the batch or is not heard of', async () => {
+  const { batches, redis, keys } = open()
+  const importing = async () => (await batches.read('b'))?.importing
+  await batches.open('b', facts, importer)
+  expect(await importing()).toBe(true)
+  await batches.leave('b', { ...importer, token: 'another' })
+  expect(await importing()).toBe(true)
+  await batches.leave('b', importer)
+  expect(await importing()).toBe(false)
+  await batches.renew('b', importer)
+  expect(await redis.pttl(keys.batchImporter('b'))).toBeGreaterThan(50_000)
+  expect(await batches.seal('b', 0, 0, 1)).toBe('sealed')
+  expect(await importing()).toBe(false)
 })
 
-test('a chunk that was never announced is not counted, nor one that follows the seal announced', async () => {
-  const { batches, chunk, commit, counts } = await opened()
-  expect(await commit()).toBe(0)
-  expect(await counts()).toMatchObject({ total: 0 })
-  expect(await batches.seal('b', 0, 1)).toBe(true)
-  expect(await batches.announce(chunk)).toBe('other')
+test('a batch is sealed with one number of rows, and never while chunks of it are missing', async () => {
+  const { batches, redis, keys } = open()
+  await batches.open('b', facts, importer)
+  expect(await batches.seal('b', 300, 2, 1)).toBe('gap')
+  await redis.hset(keys.batchChunks('b'), { '0': 'x', '1': 'y' })
+  expect(await batches.seal('b', 256, 1, 1)).toBe('other')
+  expect(await batches.seal('b', 300, 2, 1)).toBe('sealed')
+  expect(await batches.seal('b', 300, 2, 2)).toBe('sealed')
+  expect(await batches.seal('b', 301, 2, 2)).toBe('other')
+  expect(await batches.read('b')).toMatchObject({ rows: 300 })
 })

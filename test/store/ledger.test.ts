@@ -114,6 +114,29 @@ test('a row stays settled after its verdict was forgotten, by its bit', async ()
   expect(await ledger.claim({ ...row, batch: { id: 'b', ordinal: 8 }, id: 'b.8' })).toEqual({ kind: 'free' })
 })
 
+test('a verdict that is left of a deleted batch says nothing of a new batch of the same id', async () => {
+  await ledger.record(row, sent)
+  await redis.unlink(keys.batch('b'), keys.batchSettled('b'))
+  expect(await ledger.claim(row)).toMatchObject({ kind: 'settled' })
+  await redis.hset(keys.batch('b'), 'lane', 'bulk')
+  expect(await ledger.claim(row)).toEqual({ kind: 'free' })
+  await onTheWire(row, 'token')
+  expect(await ledger.record(row, by(sent, 'token'))).toMatchObject({ kind: 'counted', outcome: 'sent' })
+  expect(await redis.hgetall(keys.batch('b'))).toMatchObject({ sent: '1' })
+  await ledger.forget([row.id])
+  await ledger.record({ ...row, batch: { id: 'b', ordinal: 7 } }, sent)
+  expect(await redis.hget(keys.batch('b'), 'sent')).toBe('1')
+})
+
+test('the answer that comes late to a deleted batch is counted in the lane, and nothing of the batch comes back', async () => {
+  await ledger.record(row, by(unknown, 'token'))
+  await redis.unlink(keys.batch('b'), keys.batchSettled('b'), keys.batchFailures('b'))
+  await redis.unlink(keys.batchErrors('b'), keys.batchFailed('b'), keys.batchRate('b'))
+  expect(await ledger.record(row, by(failed, 'token'))).toMatchObject({ kind: 'counted', late: true })
+  expect(await counts('bulk')).toMatchObject({ unknown: '0', failed: '1' })
+  expect(await redis.keys(`${keys.batch('b')}*`)).toEqual([])
+})
+
 test.each([
   ['is finished', () => redis.hset(jobKey(single.lane, single.id), 'finishedOn', 2)],
   ['is gone', () => redis.del(jobKey(single.lane, single.id))],

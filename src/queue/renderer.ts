@@ -1,0 +1,30 @@
+// Makes the message of a delivery: its content compiled once, its row's files encoded once, its own strings filled in.
+
+import type { Clock } from '../clock.js'
+import { createCompiledContents } from '../content/compiled-contents.js'
+import { createEncodedFiles } from '../content/encoded-files.js'
+import type { Ports } from '../delivery/delivery.js'
+import type { ContentStore } from '../store/contents.js'
+import { deliveryMessageId } from './delivery-message-id.js'
+
+/** `name` is part of every Message-ID. */
+export function createRenderer(
+  store: Pick<ContentStore, 'get' | 'file'>,
+  name: string,
+  clock: Pick<Clock, 'now'>,
+): Ports['render'] {
+  const contents = createCompiledContents(store)
+  const files = createEncodedFiles(store)
+  return async ({ id, contentHash, recipient, variables, attachments = [] }) => {
+    const { sender, render } = await contents.get(contentHash)
+    const own = await files.get(attachments)
+    const message = render({
+      to: recipient,
+      variables,
+      messageId: () => deliveryMessageId(name, id, sender),
+      date: new Date(clock.now()),
+      attachments: own,
+    })
+    return { message, sender }
+  }
+}

@@ -1,0 +1,48 @@
+// Verdicts of deliveries whose jobs are finished: cleared away, or given an end, a few at a time.
+// It is no loss when that fails: a verdict has a time to live of its own.
+
+import type { Clock } from '../clock.js'
+import type { Ledger } from './ledger.js'
+
+/** So long a relay's answer may make one that is unknown sent. */
+export const unknownSeconds = 4 * 7 * 24 * 3600
+/** A caller that adds a delivery again, under its idempotency key, has given up by then. */
+export const repeatableSeconds = 3600
+
+export interface FinishedVerdicts {
+  /** `keptSeconds` 0 forgets the verdict with the next round. */
+  add(id: string, keptSeconds: number): void
+  forget(): Promise<void>
+  stop(): void
+}
+
+const FORGET_EVERY_MS = 1_000
+
+export function createFinishedVerdicts(
+  ledger: Pick<Ledger, 'forget'>,
+  clock: Pick<Clock, 'every'>,
+  onError: (error: unknown) => void,
+): FinishedVerdicts {
+  let finished = new Map<number, string[]>()
+
+  async function forget(): Promise<void> {
+    const now = finished
+    finished = new Map()
+    try {
+      await Promise.all([...now].map(([seconds, ids]) => ledger.forget(ids, seconds)))
+    } catch (error) {
+      onError(error)
+    }
+  }
+
+  const stop = clock.every(FORGET_EVERY_MS, () => void forget())
+  return {
+    add(id, keptSeconds) {
+      const ids = finished.get(keptSeconds)
+      if (ids) ids.push(id)
+      else finished.set(keptSeconds, [id])
+    },
+    forget,
+    stop,
+  }
+}
