@@ -1,7 +1,7 @@
 // What the demo came to, and every way in which the queue's counts and the server's could disagree.
 // Pure: what it is given was counted by both sides on their own.
 
-import type { BatchStatus } from '../queue/batch.js'
+import type { BatchStatus } from '../queue/batch-status.js'
 import type { DeliveryState } from '../queue/delivery-record.js'
 
 export interface DemoDelivery {

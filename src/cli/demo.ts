@@ -6,15 +6,16 @@ import { systemClock } from '../clock.js'
 import { FluxMailError } from '../errors.js'
 import { MailQueue } from '../mail-queue.js'
 import { openSink, type Sink } from '../sink/sink.js'
-import { openProgress } from '../terminal/progress.js'
+import { openProgress, type Step } from '../terminal/progress.js'
 import { type Context, type ExitCode, exitCodes, say } from './context.js'
-import { openRecipients } from './csv/recipients.js'
 import { countDemo, type DemoCount, type DemoDelivery } from './demo-count.js'
 import { demoContent, demoCsv } from './demo-data.js'
 import { countLines, sayStart, sayStay } from './demo-lines.js'
 import { openDemoRedis, openDemoWorker } from './demo-stage.js'
 import { watch } from './enqueue.js'
-import { enqueueCsv } from './enqueue-csv.js'
+import { importRows } from './import/import-rows.js'
+import { RowCheck } from './import/row-check.js'
+import { openRowFile } from './import/row-file.js'
 import { Rejects, sayRejects } from './rejects.js'
 
 export interface DemoOptions {
@@ -74,22 +75,23 @@ async function enqueueAll(
   queue: MailQueue,
   context: Context,
 ): Promise<{ rowCount: number; rejects: Rejects } | undefined> {
-  using recipients = await openRecipients(demoCsv())
+  await using file = await openRowFile(demoCsv())
   using progress = openProgress(context, { label: 'enqueueing', unit: 'rows' })
   const rejects = new Rejects()
   let rowCount = 0
-  const onProgress = (step: { share: number; count: number }) => {
+  const onProgress = (step: Step) => {
     rowCount = step.count
     progress.update(step)
   }
   const { signal } = context
   try {
-    await enqueueCsv({
+    await importRows({
       queue,
-      recipients,
+      file,
+      check: new RowCheck({ allowDuplicates: true }),
       content: demoContent(),
       rejects,
-      batchId: BATCH_ID,
+      batch: { batchId: BATCH_ID },
       signal,
       onProgress,
     })

@@ -1,130 +1,162 @@
-// `fluxmail enqueue`: one template to every row of a CSV, acknowledged by Redis.
+// `fluxmail enqueue`: one template to every row of a file, acknowledged by Redis.
 // The batch has an id from the start, so that whatever stops this command, the same command goes on.
 
 import { randomBytes } from 'node:crypto'
 import type { BatchContent } from '../content/batch-content.js'
-import { EmailTemplate } from '../content/template.js'
+import { FluxMailError } from '../errors.js'
 import type { MailQueue } from '../mail-queue.js'
-import type { Batch, BatchStatus } from '../queue/batch.js'
+import type { Batch } from '../queue/batch.js'
+import type { BatchStatus } from '../queue/batch-status.js'
 import { openProgress } from '../terminal/progress.js'
 import { countOf } from '../terminal/text.js'
-import { type Context, type ExitCode, exitCodes, paintFor, say } from './context.js'
-import { openRecipients, type RecipientOptions } from './csv/recipients.js'
-import { enqueueCsv } from './enqueue-csv.js'
+import { type Context, columnsOf, type ExitCode, exitCodes, paintFor, say } from './context.js'
+import { type ContentOptions, contentOf } from './enqueue-content.js'
+import { checkOf, openRows, type RowOptions, rowsName, rowsPath } from './enqueue-rows.js'
+import { type ScheduleOptions, scheduleOf } from './enqueue-schedule.js'
+import { type DryRun, dryRun } from './import/dry-run.js'
+import { importRows, type RowReading } from './import/import-rows.js'
+import { sampleLines } from './import/sample-lines.js'
+import { keepHeapSmall } from './import/small-heap.js'
 import { openQueue, type QueueOptions } from './open-queue.js'
-import { parseHeaderLines, parseInlineImages, requireFile } from './options.js'
 import { Rejects, sayRejects } from './rejects.js'
 import { batchLines } from './status-lines.js'
 
-export interface EnqueueOptions extends QueueOptions, RecipientOptions {
-  readonly csv: string
-  readonly template: string
-  readonly textTemplate?: string
-  readonly subject: string
-  readonly sender?: string
-  readonly replyTo?: string
-  readonly attachment?: readonly string[]
-  readonly inlineImage?: readonly string[]
-  readonly inlineCss?: boolean
-  readonly unsubscribeUrl?: string
-  readonly header?: readonly string[]
+export interface EnqueueOptions extends QueueOptions, RowOptions, ContentOptions, ScheduleOptions {
   readonly batch?: string
   readonly lane?: string
   readonly route?: string
   readonly rejects?: string
+  readonly maxRejects?: number
+  readonly dryRun?: boolean
   readonly wait?: boolean
   readonly json?: boolean
 }
 
 export async function enqueue(options: EnqueueOptions, context: Context): Promise<ExitCode> {
+  rowsPath(options)
   const content = contentOf(options, context)
-  using recipients = await openRecipients(options.csv, options)
-  using rejects = new Rejects(options.rejects)
+  using rejects = new Rejects({ file: options.rejects, max: options.maxRejects })
+  if (options.dryRun) return tryOut({ options, context, content, rejects })
   await using queue = openQueue(options, context.env)
   const batchId = options.batch ?? `b${randomBytes(9).toString('hex')}`
-  const { lane, route } = options
-  let rows = 0
-  try {
-    using progress = openProgress(context, { label: 'enqueueing', unit: 'rows' })
-    await enqueueCsv({
-      queue,
-      recipients,
-      content,
-      rejects,
-      batchId,
-      lane,
-      route,
-      signal: context.signal,
-      onProgress: (step) => {
-        rows = step.count
-        progress.update(step)
-      },
-    })
-  } catch (error) {
-    if (!context.signal.aborted) throw error
-    return sayStopped(context, options, batchId, rows)
-  }
-  sayRejects(context, rejects, options.csv, options.rejects)
-  return await finish({ queue, batchId, rejected: rejects.count, options, context })
+  const run: Run = { options, context, content, rejects }
+  const counts = await importAll(run, queue, batchId)
+  if (counts === undefined) return exitCodes.interrupted
+  sayLeftOut(run, counts)
+  return await finish(run, queue.batch(batchId), counts)
 }
 
-/** Strict: a name that no column has would be empty in every mail. */
-function contentOf(options: EnqueueOptions, { env }: Context): BatchContent {
-  const isText = /\.(txt|text|md)$/i.test(options.template)
-  const fromFile = (path: string, autoescape: boolean) => {
-    requireFile(path)
-    return EmailTemplate.fromFile(path, { autoescape, strict: true })
-  }
-  const fromFlag = (source: string, name: string) =>
-    new EmailTemplate(source, { autoescape: false, strict: true, name })
-  const text = options.textTemplate ?? (isText ? options.template : undefined)
-  const { unsubscribeUrl } = options
-  const sender = options.sender ?? env.FLUXMAIL_SENDER
-  return {
-    subject: fromFlag(options.subject, '--subject'),
-    html: isText ? undefined : fromFile(options.template, true),
-    text: text === undefined ? undefined : fromFile(text, false),
-    // A missing sender is refused by the library, in its own words.
-    sender: sender as string,
-    replyTo: options.replyTo,
-    attachments: options.attachment,
-    inlineImages: parseInlineImages(options.inlineImage),
-    inlineCss: options.inlineCss,
-    unsubscribeUrl: unsubscribeUrl === undefined ? undefined : fromFlag(unsubscribeUrl, '--unsubscribe-url'),
-    headers: parseHeaderLines(options.header),
-  }
-}
-
-function sayStopped({ stderr }: Context, options: EnqueueOptions, batchId: string, rows: number): ExitCode {
-  say(stderr, `stopped after ${countOf(rows, 'row')}; those acknowledged will be sent`)
-  say(
-    stderr,
-    options.batch === undefined
-      ? `to go on: the same command with --batch ${batchId}`
-      : 'to go on: the same command again',
-  )
-  return exitCodes.interrupted
-}
-
-interface Finished {
-  readonly queue: MailQueue
-  readonly batchId: string
-  /** Rows of the CSV that are no deliveries, broken ones included. */
-  readonly rejected: number
+interface Run {
   readonly options: EnqueueOptions
   readonly context: Context
+  readonly content: BatchContent
+  /** Of all rows that are no deliveries, broken ones included. */
+  readonly rejects: Rejects
 }
 
-async function finish({ queue, batchId, rejected, options, context }: Finished): Promise<ExitCode> {
-  const batch = queue.batch(batchId)
+interface Counts {
+  /** Rows that repeat an address. */
+  readonly duplicates: number
+  readonly rejected: number
+}
+
+/** undefined when it was stopped by Ctrl-C. */
+async function importAll(run: Run, queue: MailQueue, batchId: string): Promise<Counts | undefined> {
+  const { content, options, context, rejects } = run
+  const { lane, route } = options
+  keepHeapSmall()
+  try {
+    return await reading(run, 'enqueueing', async (rows) => {
+      await importRows({ ...rows, queue, content, batch: { ...scheduleOf(options), batchId, lane, route } })
+      return { duplicates: rows.check.duplicates, rejected: rejects.count }
+    })
+  } catch (error) {
+    const stopped = context.signal.aborted
+    if (!stopped) sayRejects(context, rejects, rowsName(options), options.rejects)
+    if (!isConflict(error)) await sayHowToGoOn(run, queue.batch(batchId), stopped ? 'stopped; ' : '')
+    if (stopped) return undefined
+    throw error
+  }
+}
+
+async function reading<T>(
+  { options, context, rejects }: Run,
+  label: string,
+  work: (rows: RowReading) => Promise<T>,
+): Promise<T> {
+  using progress = openProgress(context, { label, unit: 'rows' })
+  await using file = await openRows(options, context, progress)
+  const check = checkOf(options, file)
+  const { signal } = context
+  return await work({ file, check, rejects, signal, onProgress: (step) => progress.update(step) })
+}
+
+/** With these rows it never goes on. */
+function isConflict(error: unknown): boolean {
+  return error instanceof FluxMailError && error.code === 'batch_conflict'
+}
+
+/** What was acknowledged stays, whatever came after it. */
+async function sayHowToGoOn({ options, context }: Run, batch: Batch, before: string): Promise<void> {
+  const { stderr } = context
+  const status = await batch.status().catch(() => undefined)
+  if (status === undefined) {
+    if (before !== '') say(stderr, `${before}nothing is acknowledged`)
+    return
+  }
+  say(stderr, `${before}${countOf(status.total, 'delivery', 'deliveries')} acknowledged, and will be sent`)
+  const again =
+    options.batch === undefined ? `the same command with --batch ${batch.id}` : 'the same command again'
+  say(stderr, `to go on: ${again}${rowsPath(options) === '-' ? ', with the same input' : ''}`)
+}
+
+function sayLeftOut({ context, options, rejects }: Run, { duplicates }: Counts): void {
+  sayRejects(context, rejects, rowsName(options), options.rejects)
+  if (duplicates === 0) return
+  const repeat = duplicates === 1 ? 'row repeats' : 'rows repeat'
+  say(
+    context.stderr,
+    `${countOf(duplicates, repeat, repeat)} an address, left out; --allow-duplicates keeps them`,
+  )
+}
+
+async function tryOut(run: Run): Promise<ExitCode> {
+  const { options, context, content, rejects } = run
+  try {
+    const tried = await reading(run, 'checking', async (rows) => {
+      const { deliveries, samples } = await dryRun(rows, content)
+      return { deliveries, duplicates: rows.check.duplicates, rejected: rejects.count, samples }
+    })
+    sayLeftOut(run, tried)
+    if (options.json) say(context.stdout, JSON.stringify(tried))
+    else saySamples(context, tried)
+    return tried.deliveries > 0 ? exitCodes.done : exitCodes.commandLine
+  } catch (error) {
+    if (context.signal.aborted) return exitCodes.interrupted
+    sayRejects(context, rejects, rowsName(options), options.rejects)
+    throw error
+  }
+}
+
+function saySamples({ stdout, env }: Context, { samples, deliveries }: DryRun): void {
+  const paint = paintFor(stdout, env)
+  for (const sample of samples) {
+    for (const line of [...sampleLines(sample, columnsOf(stdout), paint), '']) say(stdout, line)
+  }
+  const counted = paint('green', countOf(deliveries, 'delivery', 'deliveries'))
+  say(stdout, `${counted} would be enqueued; this was a dry run`)
+}
+
+async function finish({ options, context }: Run, batch: Batch, counts: Counts): Promise<ExitCode> {
   if (options.wait !== true) {
     const status = await batch.status()
-    if (options.json) say(context.stdout, JSON.stringify({ ...status, rejected }))
+    if (options.json) say(context.stdout, JSON.stringify({ ...status, ...counts }))
     else sayEnqueued(context, status)
     return status.total > 0 ? exitCodes.done : exitCodes.commandLine
   }
   const status = await watch(batch, context)
-  if (options.json) say(context.stdout, JSON.stringify({ ...status, rejected }))
+  const { rejected } = counts
+  if (options.json) say(context.stdout, JSON.stringify({ ...status, ...counts }))
   else for (const line of batchLines({ ...status, rejected }, context)) say(context.stdout, line)
   if (status.pending > 0) return exitCodes.interrupted
   return status.total > 0 ? exitCodes.done : exitCodes.commandLine
@@ -136,7 +168,7 @@ function sayEnqueued({ stdout, env }: Context, { id, lane, total }: BatchStatus)
     stdout,
     `${paint('green', countOf(total, 'delivery', 'deliveries'))} in lane ${lane}, batch ${paint('bold', id)}`,
   )
-  say(stdout, paint('dim', `fluxmail status --batch ${id}`))
+  say(stdout, paint('dim', `to look on: fluxmail watch ${id}`))
 }
 
 /** Follows a batch until nothing is pending, or until Ctrl-C. */

@@ -51,6 +51,8 @@ function usageErrorIn(thrown: unknown): UsageError | undefined {
 function commanderFailure(error: CommanderError): Failure {
   // Help and version have been written already.
   if (error.exitCode === 0) return { text: '', exitCode: exitCodes.done }
+  // A command that has others under it was given alone: its help tells of them.
+  if (error.code === 'commander.help') return { text: '', exitCode: exitCodes.commandLine }
   return failure(
     error.message.replace(/^error: /, '').replaceAll('\n', ' '),
     'invalid_params',

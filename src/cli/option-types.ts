@@ -2,7 +2,14 @@
 // zod's own types carry no descriptions, and print what older versions of TypeScript do not read.
 
 import type { z } from 'zod'
-import { laneSchema, relaySchema, retrySchema, weightedRelaySchema, workerSchema } from '../config.js'
+import {
+  laneSchema,
+  relaySchema,
+  retentionSchema,
+  retrySchema,
+  weightedRelaySchema,
+  workerSchema,
+} from '../config.js'
 import { dkimSchema } from '../smtp/dkim-options.js'
 import { getTokenSchema, oauth2Schema } from '../smtp/oauth2-options.js'
 import { pemSchema } from '../smtp/private-key.js'
@@ -17,6 +24,11 @@ const interfaces: readonly (readonly [name: string, meaning: string, schema: Sch
   ['OAuth2Options', 'How a relay is logged in to with OAuth2.', oauth2Schema],
   ['RelayOptions', 'A relay, and how it is spoken to.', relaySchema],
   ['WeightedRelay', 'A relay of a route that shares by weight.', weightedRelaySchema],
+  [
+    'RetentionOptions',
+    'How long what is over is kept; what something waiting needs never goes.',
+    retentionSchema,
+  ],
   ['WorkerConfigInput', 'Relays, routes, lanes and the limits of a worker.', workerSchema],
 ]
 
@@ -65,7 +77,7 @@ function sentences(schema: Schema): string {
 /** What an interface is, where a member is one and says no more. */
 function meaningOf(schema: Schema): string {
   const { def } = (schema as z.core.$ZodTypes)._zod
-  if (def.type === 'optional') return meaningOf(def.innerType)
+  if (def.type === 'optional' || def.type === 'prefault') return meaningOf(def.innerType)
   return interfaces.find(([, , known]) => known === schema)?.[1] ?? ''
 }
 
@@ -77,7 +89,7 @@ function defaultOf(schema: Schema): string | undefined {
 }
 
 function isOptional(schema: Schema): boolean {
-  return ['optional', 'default'].includes(schema._zod.def.type)
+  return ['optional', 'default', 'prefault'].includes(schema._zod.def.type)
 }
 
 function shapeOf(schema: Schema): z.core.$ZodShape {
@@ -102,6 +114,7 @@ function typeOf(schema: Schema): string {
       return Object.values(def.entries).map(literal).join(' | ')
     case 'optional':
     case 'default':
+    case 'prefault':
       return typeOf(def.innerType)
     case 'array':
       return `${typeOf(def.element)}[]`

@@ -61,14 +61,14 @@ export function parseHeaderLines(
 
 /** A text file that the command line names, or standard input for `-`; undefined once the command is interrupted. */
 export async function readTextFile(path: string, { stdin, signal }: Context): Promise<string | undefined> {
-  const stream = path === '-' ? stdin : openText(path)
+  const stream = path === '-' ? stdin : openStream(path)
   const text = await unlessAborted(readText(path, stream), signal)
   if (text === undefined) stream.destroy()
   return text
 }
 
 /** Opening a pipe that nobody writes to would hold a thread, and with it the end of the process. */
-function openText(path: string): Readable {
+export function openStream(path: string): Readable {
   try {
     const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     return fstatSync(fd).isFIFO() ? new Socket({ fd, writable: false }) : createReadStream(path, { fd })

@@ -5,23 +5,49 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { wrap } from '../terminal/text.js'
+import { addBatch } from './batch-flags.js'
 import { type Context, columnsOf, type ExitCode, exitCodes, type Runner, say } from './context.js'
 import { addDemo } from './demo-flags.js'
 import { addDev } from './dev-flags.js'
 import { addDoctor } from './doctor-flags.js'
 import { addEnqueue } from './enqueue-flags.js'
+import { addExplain } from './explain-flags.js'
 import { failureOf } from './failure.js'
+import { addFailures } from './failures-flags.js'
+import { addForget } from './forget-flags.js'
 import { addIngress } from './ingress-flags.js'
 import { packageRoot } from './package-root.js'
+import { addReplay } from './replay-flags.js'
+import { addResolve } from './resolve-flags.js'
 import { addSend } from './send-flags.js'
 import { addSink } from './sink-flags.js'
 import { addStatus } from './status-flags.js'
+import { addSuppress } from './suppress-flags.js'
+import { addWatch } from './watch-flags.js'
 import { addWorker } from './worker-flags.js'
 
 const description = `Personalised email at scale: from your app, through Redis and your own SMTP relay.
 Start with \`fluxmail demo\`; it needs no relay and mails nobody.`
 
-const commands = [addDemo, addDev, addEnqueue, addStatus, addDoctor, addSend, addWorker, addIngress, addSink]
+const commands = [
+  addDemo,
+  addDev,
+  addEnqueue,
+  addStatus,
+  addBatch,
+  addWatch,
+  addExplain,
+  addFailures,
+  addReplay,
+  addResolve,
+  addSuppress,
+  addForget,
+  addDoctor,
+  addSend,
+  addWorker,
+  addIngress,
+  addSink,
+]
 
 /** Runs a command line, without the name of the program, and resolves to the exit code. It never throws. */
 export async function runCommandLine(args: readonly string[], context: Context): Promise<ExitCode> {

@@ -14,14 +14,29 @@ export interface Reject {
 }
 
 const SHOWN = 10
+/** Some in a hundred are usual for a list of a million; a wrong column is all of them. */
+const DEFAULT_MAX = 10_000
+
+export interface RejectsOptions {
+  /** Written from its beginning. */
+  readonly file?: string | undefined
+  /** One more ends the reading. Default: 10,000. */
+  readonly max?: number | undefined
+  /** What is wrong with them all. Default: they cannot be sent to. */
+  readonly fault?: string | undefined
+}
 
 export class Rejects implements Disposable {
   readonly first: Reject[] = []
   #count = 0
+  readonly #max: number
+  readonly fault: string
   readonly #file: number | undefined
 
   /** @throws UsageError when `file` cannot be written */
-  constructor(file?: string) {
+  constructor({ file, max = DEFAULT_MAX, fault = 'cannot be sent to' }: RejectsOptions = {}) {
+    this.#max = max
+    this.fault = fault
     this.#file = file === undefined ? undefined : openForWriting(file)
     if (this.#file !== undefined) writeSync(this.#file, 'line,reason,row\r\n')
   }
@@ -30,7 +45,9 @@ export class Rejects implements Disposable {
     return this.#count
   }
 
+  /** @throws UsageError when there are more than were allowed */
   add(reject: Reject): void {
+    if (this.#count >= this.#max) throw tooMany(reject, this.#max, this.fault)
     this.#count += 1
     if (this.first.length < SHOWN) this.first.push(reject)
     if (this.#file === undefined) return
@@ -43,17 +60,25 @@ export class Rejects implements Disposable {
   }
 }
 
+function tooMany({ line, reason }: Reject, max: number, fault: string): UsageError {
+  const where = line === undefined ? '' : ` at line ${line} (${briefly(reason)})`
+  return new UsageError(
+    `stopped${where}: more rows ${fault} than --max-rejects ${max} allows`,
+    'invalid_params',
+  )
+}
+
 /** Lines for a person: how many, the first of them, and where the others are. */
 export function sayRejects(
   { stderr, env }: Context,
   rejects: Rejects,
-  csv: string,
+  name: string,
   file: string | undefined,
 ): void {
   if (rejects.count === 0) return
   const paint = paintFor(stderr, env)
   const columns = columnsOf(stderr)
-  say(stderr, paint('yellow', `${countOf(rejects.count, 'row')} of ${csv} cannot be sent to:`))
+  say(stderr, paint('yellow', `${countOf(rejects.count, 'row')} of ${name} ${rejects.fault}:`))
   const inOrder = rejects.first.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0))
   for (const { line, reason } of inOrder) {
     say(stderr, cut(`  line ${line ?? '?'}: ${visible(briefly(reason))}`, columns))

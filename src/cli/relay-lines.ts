@@ -6,7 +6,7 @@ import { cut, visible } from '../terminal/text.js'
 import { type Context, columnsOf, paintFor } from './context.js'
 import { instant } from './status-lines.js'
 
-const faults: Readonly<Record<Fault, string>> = {
+export const faults: Readonly<Record<Fault, string>> = {
   connect: 'it cannot be reached',
   auth: 'it refuses the login',
   relay: 'it is in trouble',

@@ -1,7 +1,7 @@
 // Lanes, a batch and a delivery as a person reads them.
 
 import type { LaneStatus } from '../mail-queue.js'
-import type { BatchStatus } from '../queue/batch.js'
+import type { BatchStatus } from '../queue/batch-status.js'
 import type { DeliveryRecord } from '../queue/delivery-record.js'
 import { cut, formatCount, visible } from '../terminal/text.js'
 import { type Context, columnsOf, paintFor } from './context.js'
@@ -42,7 +42,15 @@ export function batchLines(batch: BatchStatus, { stdout, env }: Context): string
   return [head, '', ...factTable(batchFacts(batch), columns, paint), ...failureLines(batch, columns)]
 }
 
-function batchFacts({ total, sent, failed, skipped, unknown, pending, rejected }: BatchStatus): Fact[] {
+export function batchFacts({
+  total,
+  sent,
+  failed,
+  skipped,
+  unknown,
+  pending,
+  rejected,
+}: BatchStatus): Fact[] {
   const part = (name: string, value: number, style?: Fact['style'], note?: string): Fact => ({
     name,
     value: formatCount(value),
@@ -61,7 +69,7 @@ function batchFacts({ total, sent, failed, skipped, unknown, pending, rejected }
   ]
 }
 
-function failureLines({ failures }: BatchStatus, columns: number): string[] {
+export function failureLines({ failures }: BatchStatus, columns: number): string[] {
   const reasons = Object.entries(failures).sort(([, a], [, b]) => b - a)
   if (reasons.length === 0) return []
   const width = Math.max(...reasons.map(([, count]) => formatCount(count).length))

@@ -3,25 +3,18 @@ import { simpleParser } from 'mailparser'
 import { describe, expect, test } from 'vitest'
 import { programme } from '../../scripts/demo/programme.js'
 import { recipientsCsv } from '../../scripts/demo/recipients.js'
-import { openRecipients } from '../../src/cli/csv/recipients.js'
-import type { BrokenRecord } from '../../src/cli/csv/records.js'
 import { demoContent, demoCsv } from '../../src/cli/demo-data.js'
 import { bundleBatchContent } from '../../src/content/batch-content.js'
 import { compileContent } from '../../src/content/compile.js'
 import { readFileLimited } from '../../src/content/read-file.js'
 import { parseMailbox } from '../../src/message/address.js'
 import type { Row } from '../../src/queue/row.js'
+import { readPath } from './import/read-rows.js'
 
-async function readAll(): Promise<{ rows: Row[]; broken: BrokenRecord[]; lines: Map<Row, number> }> {
-  using recipients = await openRecipients(demoCsv())
-  const rows: Row[] = []
-  const broken: BrokenRecord[] = []
-  const lines = new Map<Row, number>()
-  for await (const row of recipients.rows((record) => broken.push(record))) {
-    rows.push(row)
-    lines.set(row, recipients.lineOf(row) ?? 0)
-  }
-  return { rows, broken, lines }
+async function readAll() {
+  const { rows: read, broken } = await readPath(demoCsv())
+  const rows = read.map(({ row }) => row as Row)
+  return { rows, broken, lines: new Map(read.map(({ line, row }) => [row, line])) }
 }
 
 const addressOf = ({ to }: Row) => (typeof to === 'string' ? to : to.address)

@@ -81,6 +81,7 @@ describe('enqueue', () => {
     const [other = ''] = await writeFiles({ 'other.csv': 'email,name\nzoe@example.com,Zoe\n' })
     const again = await run([...args, '--batch', 'spring', '--csv', other])
     expect(again).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('(batch_conflict)') })
+    expect(again.stderr).not.toContain('to go on')
     expect(JSON.parse((await run(['status', '--batch', 'spring', '--json', ...redis])).stdout)).toMatchObject(
       { total: 3 },
     )
@@ -127,7 +128,7 @@ describe('enqueue', () => {
     terminal.interrupt()
     expect(await running).toBe(130)
     expect(terminal.stderr.text).toMatch(
-      /stopped after [\d,]+ rows; those acknowledged will be sent\nto go on: the same command again\n/,
+      /^stopped; [\d,]+ deliveries acknowledged, and will be sent\nto go on: the same command again\n/,
     )
     expect(JSON.parse((await run([...args, '--batch', 'long', '--json'])).stdout)).toMatchObject({
       total: 20_000,

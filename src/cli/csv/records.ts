@@ -2,36 +2,31 @@
 // A record that cannot be read is an item like any other, and the next line is looked at as if it were not there:
 // one stray quote must never swallow the rows behind it.
 
+import { CsvError } from 'csv-parse'
 import { parse } from 'csv-parse/sync'
 import { countOf } from '../../terminal/text.js'
-import type { Line, LineReader } from './lines.js'
+import { BrokenRow } from '../import/item.js'
+import { type Line, type LineReader, maxLineLength } from '../import/lines.js'
+import { closingQuote, everydayFields } from './everyday-fields.js'
 
 export interface CsvRecord {
   readonly line: number
   readonly fields: readonly string[]
-}
-
-export interface BrokenRecord {
-  readonly line: number
-  readonly reason: string
-  /** What stands on that line. */
+  /** As it stands in the file. */
   readonly text: string
 }
 
 interface Candidate {
   readonly lines: readonly Line[]
-  /** Whether every quote in it has its partner. */
-  readonly closed: boolean
+  /** Why it cannot be a record; undefined as long as it may be one. */
+  readonly problem?: string
 }
 
-const recordsAtOnce = 100
+const recordsAtOnce = 256
 const maxRecordLength = 64 * 1024
 const unclosed = 'a quote is opened and not closed'
-
-/** Whether an item is one that could not be read. */
-export function isBroken(item: CsvRecord | BrokenRecord): item is BrokenRecord {
-  return 'reason' in item
-}
+const misplaced = 'a quote stands where none may be'
+const tooLong = `the line is longer than ${maxLineLength} characters`
 
 export interface RecordFormat {
   readonly delimiter: string
@@ -39,19 +34,20 @@ export interface RecordFormat {
   readonly fieldCount?: number
 }
 
-/** The next records, at least one; none at the end of the file. */
+/** The next records, without those that are empty; undefined at the end of the file. */
 export async function readRecords(
   lines: LineReader,
   format: RecordFormat,
   atMost = recordsAtOnce,
-): Promise<(CsvRecord | BrokenRecord)[]> {
-  const candidates = await takeCandidates(lines, atMost)
-  const parsed = parseTogether(candidates, format)
-  const items: (CsvRecord | BrokenRecord)[] = []
+): Promise<(CsvRecord | BrokenRow)[] | undefined> {
+  const candidates = await takeCandidates(lines, format, atMost)
+  if (candidates.length === 0) return undefined
+  const parsed = parseAll(candidates, format)
+  const items: (CsvRecord | BrokenRow)[] = []
   for (const [index, candidate] of candidates.entries()) {
-    const item = toItem(candidate, parsed?.[index], format)
-    items.push(item)
-    if (!isBroken(item) || candidate.lines.length === 1) continue
+    const item = toItem(candidate, parsed[index], format)
+    if (item) items.push(item)
+    if (!(item instanceof BrokenRow) || candidate.lines.length === 1) continue
     const later = candidates.slice(index + 1).flatMap((other) => other.lines)
     lines.unread([...candidate.lines.slice(1), ...later])
     break
@@ -59,80 +55,127 @@ export async function readRecords(
   return items
 }
 
-async function takeCandidates(lines: LineReader, atMost: number): Promise<Candidate[]> {
+async function takeCandidates(
+  lines: LineReader,
+  { delimiter }: RecordFormat,
+  atMost: number,
+): Promise<Candidate[]> {
   const candidates: Candidate[] = []
   while (candidates.length < atMost) {
-    const candidate = await takeCandidate(lines)
-    if (candidate === undefined) break
-    candidates.push(candidate)
+    const line = lines.take()
+    if (line === undefined) {
+      // What is at hand is worked on before more is read.
+      if (candidates.length > 0 || !(await lines.fill())) break
+    } else if (line.isTooLong) candidates.push({ lines: [line], problem: tooLong })
+    else if (isOpen(line.text)) candidates.push(await takeMore(line, lines, delimiter))
+    else if (line.text.trim() !== '') candidates.push({ lines: [line] })
   }
   return candidates
 }
 
-async function takeCandidate(lines: LineReader): Promise<Candidate | undefined> {
-  const taken: Line[] = []
+function isOpen(text: string): boolean {
   let quotes = 0
-  let length = 0
-  for (;;) {
-    const line = await lines.next()
-    if (line === undefined) return taken.length === 0 ? undefined : { lines: taken, closed: false }
-    if (taken.length === 0 && line.text.trim() === '') continue
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) quotes += 1
+  return quotes % 2 === 1
+}
+
+/** A quoted field may go on over lines, up to the quote that closes it; a quote within a word there is none. */
+async function takeMore(first: Line, lines: LineReader, delimiter: string): Promise<Candidate> {
+  const taken = [first]
+  let length = first.text.length
+  while (length <= maxRecordLength) {
+    const line = lines.take() ?? ((await lines.fill()) ? lines.take() : undefined)
+    if (line === undefined) break
     taken.push(line)
-    quotes += quotesIn(line.text)
     length += line.text.length
-    if (quotes % 2 === 0) return { lines: taken, closed: true }
-    if (length > maxRecordLength) return { lines: taken, closed: false }
+    const end = closingQuote(line.text)
+    if (end < 0) continue
+    const behind = line.text.slice(end + 1)
+    if (!/^([\r\n]|$)/.test(behind) && !behind.startsWith(delimiter)) break
+    if (isOpen(line.text)) return { lines: taken }
   }
+  return { lines: taken, problem: unclosed }
 }
 
-function quotesIn(text: string): number {
-  let count = 0
-  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) count += 1
-  return count
-}
-
-/** All of them in one go, which is four times as fast; undefined when one of them needs a closer look. */
-function parseTogether(candidates: readonly Candidate[], format: RecordFormat): string[][] | undefined {
-  if (candidates.some(({ closed }) => !closed)) return undefined
-  try {
-    const records = parseText(candidates.map(textOf).join(''), format)
-    return records.length === candidates.length ? records : undefined
-  } catch {
-    return undefined
+/** The fields of each, or why there are none. */
+function parseAll(candidates: readonly Candidate[], format: RecordFormat): (string[] | string)[] {
+  const unusual: number[] = []
+  const parsed = candidates.map((candidate, index) => {
+    if (candidate.problem !== undefined) return candidate.problem
+    const fields = candidate.lines.length === 1 && everydayFields(textOf(candidate), format.delimiter)
+    if (fields) return fields
+    unusual.push(index)
+    return misplaced
+  })
+  const texts = unusual.map((index) => textOf(candidates[index]))
+  for (const [at, fields] of parseUnusual(texts, format).entries()) {
+    const index = unusual[at]
+    if (fields && index !== undefined) parsed[index] = fields
   }
+  return parsed
 }
 
-function parseText(text: string, { delimiter }: RecordFormat): string[][] {
-  return parse(text, { delimiter, record_delimiter: ['\r\n', '\n', '\r'], relax_column_count: true })
+function textOf(candidate: Candidate | undefined): string {
+  const [first, ...others] = candidate?.lines ?? []
+  if (others.length === 0) return withoutBreak(first?.text ?? '')
+  return withoutBreak([first, ...others].map((line) => line?.text ?? '').join(''))
 }
 
-function textOf({ lines }: Candidate): string {
-  return lines.length === 1 ? (lines[0]?.text ?? '') : lines.map(({ text }) => text).join('')
+function withoutBreak(text: string): string {
+  if (text.endsWith('\r\n')) return text.slice(0, -2)
+  return text.endsWith('\n') || text.endsWith('\r') ? text.slice(0, -1) : text
 }
 
+/** Many in one go, which is several times as fast; undefined for each that is broken. */
+function parseUnusual(texts: readonly string[], format: RecordFormat): (string[] | undefined)[] {
+  const parsed: (string[] | undefined)[] = []
+  while (parsed.length < texts.length) {
+    const rest = texts.slice(parsed.length)
+    try {
+      const records = parseTexts(rest, format)
+      if (records.length === rest.length) return parsed.concat(records)
+      // Each has its quotes in pairs; should two ever be taken for one, none is trusted.
+      return parsed.concat(rest.map(() => undefined))
+    } catch (error) {
+      if (!(error instanceof CsvError)) throw error
+      const whole = Number(error.records)
+      parsed.push(...parseTexts(rest.slice(0, whole), format), undefined)
+    }
+  }
+  return parsed
+}
+
+function parseTexts(texts: readonly string[], { delimiter }: RecordFormat): string[][] {
+  return parse(texts.join('\n'), { delimiter, record_delimiter: '\n', relax_column_count: true })
+}
+
+/** Undefined where every field is empty: a spreadsheet writes such lines behind its last row. */
 function toItem(
-  candidate: Candidate,
-  parsed: string[] | undefined,
+  { lines }: Candidate,
+  parsed: string[] | string | undefined,
   format: RecordFormat,
-): CsvRecord | BrokenRecord {
-  const first = candidate.lines[0]
-  const line = first?.number ?? 0
-  const broken = (reason: string) => ({ line, reason, text: first?.text.trimEnd() ?? '' })
-  if (!candidate.closed) return broken(unclosed)
-  const fields = parsed ?? parseAlone(candidate, format)
-  if (typeof fields === 'string') return broken(fields)
-  if (format.fieldCount !== undefined && fields.length !== format.fieldCount) {
-    return broken(`it has ${countOf(fields.length, 'field')} and the header has ${format.fieldCount}`)
+): CsvRecord | BrokenRow | undefined {
+  const line = lines[0]?.number ?? 0
+  const text = withoutBreak(lines[0]?.text ?? '')
+  const broken = (reason: string) => new BrokenRow(line, reason, text)
+  if (typeof parsed !== 'object') return broken(problemOf(lines, parsed))
+  if (parsed.every((field) => field === '')) return undefined
+  if (format.fieldCount !== undefined && parsed.length !== format.fieldCount) {
+    return broken(`it has ${countOf(parsed.length, 'field')} and the header has ${format.fieldCount}`)
   }
-  if (fields.some((field) => field.includes('\ufffd'))) return broken('it holds bytes that are not UTF-8')
-  return { line, fields }
+  const strange = strangeIn(parsed)
+  return strange === undefined ? { line, fields: parsed, text } : broken(strange)
 }
 
-/** The fields, or why there are none. */
-function parseAlone(candidate: Candidate, format: RecordFormat): string[] | string {
-  try {
-    return parseText(textOf(candidate), format)[0] ?? 'it is empty'
-  } catch {
-    return candidate.lines.length > 1 ? unclosed : 'a quote stands where none may be'
+/** What looks like a field over several lines is one line with a stray quote, when it cannot be read. */
+function problemOf(lines: readonly Line[], problem: string | undefined): string {
+  return problem === misplaced && lines.length > 1 ? unclosed : (problem ?? misplaced)
+}
+
+function strangeIn(fields: readonly string[]): string | undefined {
+  for (const field of fields) {
+    if (field.includes('\ufffd')) return 'it holds bytes that are not UTF-8'
+    if (field.includes('\0')) return 'it holds a NUL'
   }
+  return undefined
 }
