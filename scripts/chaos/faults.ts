@@ -3,6 +3,7 @@
 
 import type { Delivery, Evidence, Sighting } from './evidence.js'
 import { subjectOf } from './letter.js'
+import type { ReceiptLine, Stopped } from './records.js'
 import { attemptLifeMs } from './settings.js'
 
 export const breaches = [
@@ -11,6 +12,8 @@ export const breaches = [
   'resentUnlike',
   'failedButAccepted',
   'failedUnrefused',
+  'skippedUnasked',
+  'sentWhileStopped',
   'unknownOutside',
   'wrongRecipient',
   'wrongBody',
@@ -49,6 +52,9 @@ export function faultsOf(delivery: Delivery, evidence: Evidence): Fault[] {
   if ((end === 'failed' || end === 'skipped') && copies.length > 0)
     add('failedButAccepted', `the sink has ${copies.length} copies`)
   else if (end === 'failed' && !refused.test(recipient)) add('failedUnrefused', 'nobody had refused it')
+  if (end === 'skipped' && !mayBeSkipped(delivery, evidence))
+    add('skippedUnasked', 'its batch was not cancelled, nor its recipient suppressed')
+  for (const why of sentWhileStopped(delivery, evidence)) add('sentWhileStopped', why)
   if (policy === 'hold' && copies.length > 1) add('duplicated', `${copies.length} copies under hold`)
   if (policy === 'resend') for (const why of needless(copies, evidence)) add('duplicated', why)
   if (new Set(copies.map(({ letter }) => letter?.messageId)).size > 1)
@@ -57,6 +63,25 @@ export function faultsOf(delivery: Delivery, evidence: Evidence): Fault[] {
     add('unknownOutside', whyOutside(begun))
   for (const why of contradictions(delivery, state)) add('contradicted', why)
   return faults
+}
+
+/** Only a permanent reply about the recipient suppresses one. */
+function mayBeSkipped({ batch, recipient }: Delivery, { receipts }: Evidence): boolean {
+  if (recipient.startsWith('reject-')) return true
+  return stopsOf(batch, receipts).some(({ how }) => how === 'cancelled')
+}
+
+/** After a pause or a cancel has resolved, only what had its mark by then goes out. */
+function sentWhileStopped({ id, batch, copies }: Delivery, { receipts }: Evidence): string[] {
+  return stopsOf(batch, receipts).flatMap(({ how, from, until = Number.POSITIVE_INFINITY, marked }) =>
+    copies
+      .filter(({ wholeAt = 0 }) => wholeAt > from && wholeAt < until && !marked.includes(id))
+      .map(({ client, wholeAt = 0 }) => `${client} sent it ${wholeAt - from} ms after its batch was ${how}`),
+  )
+}
+
+function stopsOf(batch: string | undefined, receipts: readonly ReceiptLine[]): Stopped[] {
+  return receipts.filter((line) => line.kind === 'stopped').filter((line) => line.batch === batch)
 }
 
 /** Why a copy had no reason: the one before had been read, or could still be on its way. */

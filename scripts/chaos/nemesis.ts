@@ -6,6 +6,7 @@ import type { Fleet } from './fleet.js'
 import type { DotFate, Line } from './line.js'
 import type { Action, ActionKind } from './plan.js'
 import { createRandom, type Random } from './random.js'
+import type { StopOrder } from './records.js'
 import type { ChaosRedis } from './redis.js'
 import { login } from './settings.js'
 
@@ -14,6 +15,7 @@ export interface Battlefield {
   readonly line: Line
   readonly redis: ChaosRedis
   readonly sink: Child
+  readonly generator: Child
 }
 
 export interface Deed {
@@ -21,7 +23,7 @@ export interface Deed {
   readonly done: boolean
 }
 
-type Target = 'worker 0' | 'worker 1' | 'redis' | 'line' | 'login'
+type Target = 'worker 0' | 'worker 1' | 'redis' | 'line' | 'login' | 'batch'
 
 const pause = (ms: number, signal?: AbortSignal) =>
   new Promise<void>((resolve) => {
@@ -73,6 +75,7 @@ export async function attack(
 function targetOf({ kind, worker }: Action): Target {
   if (kind.endsWith('-worker')) return `worker ${worker}`
   if (kind.endsWith('-redis')) return 'redis'
+  if (kind.endsWith('-batch')) return 'batch'
   return kind === 'wrong-password' ? 'login' : 'line'
 }
 
@@ -97,6 +100,8 @@ async function act(field: Battlefield, action: Action, random: Random): Promise<
     'stall-line': () => stall(line, forMs),
     'refuse-line': () => refuse(line, forMs),
     'wrong-password': () => changePassword(field, forMs),
+    'pause-batch': () => stopBatch(field, action, 'paused'),
+    'cancel-batch': () => stopBatch(field, action, 'cancelled'),
   }
   await deeds[action.kind]()
 }
@@ -126,4 +131,11 @@ async function changePassword({ sink, line }: Battlefield, forMs: number): Promi
   line.cutAll()
   await pause(forMs)
   sink.send({ password: login.password })
+}
+
+/** Whoever enqueues batches stops one of which a part is out. */
+async function stopBatch(field: Battlefield, { forMs }: Action, how: StopOrder['how']): Promise<void> {
+  const order: StopOrder = { how, forMs }
+  field.generator.send(order)
+  await pause(forMs)
 }

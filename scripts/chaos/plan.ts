@@ -16,6 +16,8 @@ export const actionKinds = [
   'stall-line',
   'refuse-line',
   'wrong-password',
+  'pause-batch',
+  'cancel-batch',
 ] as const
 
 export type ActionKind = (typeof actionKinds)[number]
@@ -44,6 +46,9 @@ const durations: Readonly<Record<ActionKind, readonly [number, number]>> = {
   'stall-line': [500, 3_000],
   'refuse-line': [500, 3_000],
   'wrong-password': [1_000, 4_000],
+  'pause-batch': [500, 4_000],
+  // What is on its way meanwhile is watched for so long at least.
+  'cancel-batch': [100, 500],
 }
 
 const SHORTEST_GAP_MS = 500

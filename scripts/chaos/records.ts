@@ -21,7 +21,25 @@ export interface Acknowledgement {
   readonly deliveries: readonly { readonly id: string; readonly recipient: string }[]
 }
 
-export type ReceiptLine = Intent | Acknowledgement
+/** What the nemesis orders for a batch that is under way. */
+export interface StopOrder {
+  readonly how: 'paused' | 'cancelled'
+  readonly forMs: number
+}
+
+/** Written once a batch has been paused and is about to be resumed, or has been cancelled. */
+export interface Stopped {
+  readonly kind: 'stopped'
+  readonly how: StopOrder['how']
+  readonly batch: string
+  /** When the call had resolved, and when it was to go on, in milliseconds since 1970. */
+  readonly from: number
+  readonly until?: number
+  /** The deliveries that were settled or had their wire mark by then. */
+  readonly marked: readonly string[]
+}
+
+export type ReceiptLine = Intent | Acknowledgement | Stopped
 
 /** One outcome of one delivery, as `queue.outcomes` gave it. */
 export interface Word {

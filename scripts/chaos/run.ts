@@ -52,7 +52,7 @@ export async function runChaos(options: ChaosOptions, hooks: RunHooks, signal: A
 
   const runMs = options.minutes * 60_000
   const plan = options.calm ? [] : planOf(seed, runMs, chosen(options.only))
-  const field = { fleet, line, redis, sink: sink.child }
+  const field = { fleet, line, redis, sink: sink.child, generator: generator.child }
   const attacked = Promise.all([attack(field, plan, seed, hooks.deed, signal), pause(runMs)])
   const [deeds] = await unless(attacked)
   hooks.phase('healed; the generator stops and everything is drained')

@@ -26,6 +26,8 @@ const breachNames: Readonly<Record<Breach, string>> = {
   resentUnlike: 'copies unlike each other',
   failedButAccepted: 'failed, yet the relay has it',
   failedUnrefused: 'failed, and nobody refused it',
+  skippedUnasked: 'skipped, and nobody asked for it',
+  sentWhileStopped: 'sent while paused or cancelled',
   unknownOutside: 'unknown outside the window',
   wrongRecipient: 'wrong recipient',
   wrongBody: 'wrong body',

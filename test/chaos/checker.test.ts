@@ -53,6 +53,22 @@ const held: Record<string, Told> = {
     said: ['unknown', 'sent'],
     seen: [{ body: 'answered' }],
   },
+  'one sent while its batch was paused that had its mark before': {
+    end: 'sent',
+    seen: [{ body: 'answered', at: 100 }],
+    stopped: { how: 'paused', from: 50, until: 500, marked: ['b.0'] },
+  },
+  'one sent after its batch was resumed': {
+    end: 'sent',
+    seen: [{ body: 'answered', at: 600 }],
+    stopped: { how: 'paused', from: 50, until: 500, marked: [] },
+  },
+  'one skipped because its batch was cancelled': {
+    end: 'skipped',
+    seen: [],
+    stopped: { how: 'cancelled', from: 50, marked: [] },
+  },
+  'one skipped because its recipient bounces': { end: 'skipped', to: 'reject-again@example.com', seen: [] },
   'one that failed because the relay refuses it for ever': {
     end: 'failed',
     to: 'full-r0@example.com',
@@ -135,7 +151,24 @@ const broke: Record<string, [Breach[], Told]> = {
   'failed, and the relay has it whole': [['failedButAccepted'], { end: 'failed', seen: [{ body: 'whole' }] }],
   'skipped, and the relay answered 250': [
     ['failedButAccepted'],
-    { end: 'skipped', seen: [{ body: 'answered' }] },
+    { end: 'skipped', seen: [{ body: 'answered' }], stopped: { how: 'cancelled', from: 500, marked: [] } },
+  ],
+  'skipped, though its batch was only paused': [
+    ['skippedUnasked'],
+    { end: 'skipped', seen: [], stopped: { how: 'paused', from: 0, until: 500, marked: [] } },
+  ],
+  'skipped, and nobody had asked for it': [['skippedUnasked'], { end: 'skipped', seen: [] }],
+  'sent while its batch was paused, without a mark from before': [
+    ['sentWhileStopped'],
+    {
+      end: 'sent',
+      seen: [{ body: 'answered', at: 100 }],
+      stopped: { how: 'paused', from: 50, until: 500, marked: ['b.1'] },
+    },
+  ],
+  'sent after its batch was cancelled, without a mark from before': [
+    ['sentWhileStopped'],
+    { end: 'sent', seen: [{ body: 'answered' }], stopped: { how: 'cancelled', from: 50, marked: [] } },
   ],
   'unknown, and the sink never heard of it': [['unknownOutside'], { end: 'unknown', seen: [] }],
   'unknown, and the worker had read the 250 and lived on': [

@@ -2,7 +2,7 @@
 
 import type { End, Evidence } from '../../scripts/chaos/evidence.js'
 import { subjectOf, tokenOf } from '../../scripts/chaos/letter.js'
-import type { ReceiptLine, SinkLine } from '../../scripts/chaos/records.js'
+import type { ReceiptLine, SinkLine, Stopped } from '../../scripts/chaos/records.js'
 
 export interface Told {
   readonly end: End
@@ -11,6 +11,8 @@ export interface Told {
   /** Who it is for. */
   readonly to?: string
   readonly policy?: 'hold' | 'resend'
+  /** That its batch was paused or cancelled. */
+  readonly stopped?: Omit<Stopped, 'kind' | 'batch'>
   /** What the sink saw, in the order of its lines. */
   readonly seen: readonly Seen[]
 }
@@ -42,6 +44,7 @@ export function evidenceOf(story: Told): Evidence {
     { kind: 'intent', token, lines: 3, recipients: [to], lane: 'bulk' },
     { kind: 'acknowledged', lane: 'bulk', batch: 'b', deliveries: [{ id: 'b.0', recipient: to }] },
   ]
+  if (story.stopped) receipts.push({ kind: 'stopped', batch: 'b', ...story.stopped })
   const ends = { sent: 0, failed: 0, skipped: 0, unknown: 0, pending: 0, [end]: 1 }
   const sink = seen.flatMap((each, index) => linesOf(each, (index + 1) * 100))
   const copies = sink.filter((line) => line.kind === 'whole' && line.to[0] === to).length
