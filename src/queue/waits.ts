@@ -100,9 +100,10 @@ export function shutRelays({ relays, workers }: Surroundings, route: string | un
   return meant.map(shutRelay)
 }
 
-function shutRelay({ relay, fault, openedAt, nextProbeAt }: RelayStatus): Wait {
+function shutRelay({ relay, fault, reply, openedAt, nextProbeAt }: RelayStatus): Wait {
   const since = openedAt ? ` since ${clockText(openedAt.getTime())}` : ''
-  const why = fault ? `, because ${faults[fault]}` : ''
+  const said = reply ? ` (${reply})` : ''
+  const why = fault ? `, because ${faults[fault]}${said}` : ''
   const probe = nextProbeAt ? `; probe at ${clockText(nextProbeAt.getTime())}` : ''
   const text = `the circuit of relay ${relay} is open${since}${why}${probe}`
   return { kind: 'circuit', text, ...(nextProbeAt ? { until: nextProbeAt } : {}) }

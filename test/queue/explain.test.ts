@@ -118,11 +118,12 @@ test('a batch of which all that is pending was put off says so, and no end is gu
   expect(found.status.etaSeconds).toBeUndefined()
 })
 
-test('the circuit of a relay, by its name, since when, why, and when it is probed', async () => {
+test('the circuit of a relay, by its name, since when, why, what it said, and when it is probed', async () => {
   await using flow = await openMailFlow()
   await using redis = openRedis(flow)
   const now = Date.now()
-  const open = { state: 'open', fault: 'connect', until: now + 600_000, openings: 9, openedAt: now - 60_000 }
+  const since = { openings: 9, openedAt: now - 60_000 }
+  const open = { state: 'open', fault: 'relay', reply: '421 4.3.2 busy', until: now + 600_000, ...since }
   const circuit = JSON.stringify({ ...open, faultsAt: [], senders: {} })
   await redis.hset(keysOf(flow.name).circuit('main'), { version: 1, circuit })
   await flow.work({ lanes: lanesWith([10]), concurrency: 1 })
@@ -131,7 +132,8 @@ test('the circuit of a relay, by its name, since when, why, and when it is probe
   const batch = await flow.queue.enqueueBatch(rowsTo(2), content)
   for (const id of [inHand, behind, `${batch.id}.1`]) {
     const { text, until } = await waitsFor(flow, id, 'circuit')
-    const words = `circuit of relay main is open since ${clock}, because it could not be reached; probe at ${clock}`
+    const why = String.raw`because it was in trouble \(421 4\.3\.2 busy\)`
+    const words = `circuit of relay main is open since ${clock}, ${why}; probe at ${clock}`
     expect(text).toMatch(new RegExp(words))
     expect(until?.getTime()).toBe(now + 600_000)
   }
