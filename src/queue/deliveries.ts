@@ -8,7 +8,7 @@ import type { Entry, Ledger } from '../store/ledger.js'
 import { cancellationOf, type DeliveryRecord, describeJob, isFinished } from './delivery-record.js'
 import type { LaneQueues } from './lane-queues.js'
 import { cancelPacked, describePacked, findPacked, type PackedStores } from './packed-delivery.js'
-import { entryOf, isDeliveryId, parsePayload } from './payload.js'
+import { entryOf, isDeliveryId, parsePayload, splitId } from './payload.js'
 
 export interface DeliveriesOptions extends PackedStores {
   readonly lanes: LaneQueues
@@ -54,10 +54,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   async function find(id: string): Promise<FoundJob> {
     const found = await findJob(id)
     if (found) return found
-    throw new FluxMailError(
-      'delivery_not_found',
-      `there is no delivery ${quoted(id)}, or it was finished and has been removed`,
-    )
+    throw new FluxMailError('delivery_not_found', (await endOf(ledger, id)) ?? nothingKept(id))
   }
 
   async function describe({ job, lane, entry }: FoundJob): Promise<DeliveryRecord> {
@@ -82,4 +79,21 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     describe: (id) => either(id, describe, (row) => describePacked(options, row, clock.now())),
     cancel: (id) => either(id, cancel, (row) => cancelPacked(options, row)),
   }
+}
+
+function nothingKept(id: string): string {
+  return `there is no delivery ${quoted(id)}, or it was finished and has been removed`
+}
+
+/** Of a row whose job is gone, the ledger still knows that it ended, and for a while how. */
+async function endOf(ledger: Ledger, id: string): Promise<string | undefined> {
+  if (!isDeliveryId(id)) return undefined
+  const batch = splitId(id)
+  const standing = await ledger.claim({ id, lane: '', contentHash: '', batch })
+  if (standing.kind !== 'settled') return undefined
+  const [outcome = '', code = '-'] = standing.verdict.split(' ')
+  const isKnown = outcome !== '' && outcome !== 'settled'
+  const how = isKnown ? `ended as ${outcome}` : 'ended'
+  const why = isKnown && code !== '-' ? ` (${code.replaceAll('_', ' ')})` : ''
+  return `delivery ${quoted(id)} has ${how}${why}, and no more is kept of it; batch ${batch.id} counts it`
 }

@@ -16,6 +16,7 @@ test('a batch that nobody works on is skipped as a whole, in its chunks', async 
   expect(status.cancelled).toMatchObject({ by: 'ada', reason: 'wrong list' })
   expect(status.finishedAt).toBeInstanceOf(Date)
   expect(await batch.cancel()).toBe(false)
+  await expect(flow.queue.explain(`${batch.id}.4`)).rejects.toThrow(/has ended, and no more is kept of it/)
   await expect(batch.resume()).rejects.toMatchObject({ code: 'batch_cancelled' })
   await expect(batch.pause()).rejects.toMatchObject({ code: 'batch_cancelled' })
   await flow.work()
