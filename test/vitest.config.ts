@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 // What kills processes and waits for what comes of it, for minutes.
 const faults = [
   'test/chaos/run.test.ts',
-  'test/flow/{circuits,faults*,redis-away,redis-full,replicated,window*}.test.ts',
+  'test/cli/import/killed.test.ts',
+  'test/flow/{circuits,faults*,processes,redis-away,redis-full,replicated,window*}.test.ts',
 ]
 
 // `vitest run` is the tests; the other modes are runs of their own.
