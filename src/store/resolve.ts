@@ -3,6 +3,7 @@
 
 import { defineScript, type Keys, type Redis } from '../redis.js'
 import { releaseContentLua } from './content-lives.js'
+import { unknownSeconds } from './finished-verdicts.js'
 import type { Entry } from './ledger.js'
 import { announceOutcomeLua } from './outcome-stream.js'
 import { uncountLua } from './uncount.js'
@@ -39,8 +40,6 @@ announce(KEYS[8], KEYS[9], time[1] * 1000 + math.floor(time[2] / 1000), outcome,
 return 'resolved'
 `
 
-/** As long as its job is kept. */
-const TTL_SECONDS = 4 * 7 * 24 * 3600
 const ERRORS_KEPT = 1000
 const notSentCode = 'resolved_not_sent'
 const notSentMessage = 'it was said not to have been sent'
@@ -89,7 +88,7 @@ export function createResolver(redis: Redis, keys: Keys): (resolution: Resolutio
       JSON.stringify(failure),
       ERRORS_KEPT,
     ]
-    const kept = [keys.file(''), `${code} ${notSentMessage}`, TTL_SECONDS, '', '', '', '']
+    const kept = [keys.file(''), `${code} ${notSentMessage}`, unknownSeconds, '', '', '', '']
     const notice = [id, recipient, lane, enqueuedAt, isSent ? '' : code, '']
     return (await resolve(named, [...facts, ...kept, ...notice])) as Resolved
   }

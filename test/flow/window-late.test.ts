@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
-import { content, messageIds, openStage } from './window-stage.js'
+import { content, messageIds, openStage, readUnheard } from './window-stage.js'
 
 const rows = [{ to: 'a@example.com' }]
 
@@ -24,12 +24,7 @@ test('a verdict that comes late turns a held unknown into sent: the worker was s
   await using stage = await openStage({ unknown: 'hold' })
   const { flow, toRedis } = stage
   await using first = await stage.work('held way')
-  const answered = stage.at('answered', () => {
-    toRedis.stalled = true
-  })
-  const read = answered.then(({ connection }) =>
-    stage.at('closed', () => first.signal('SIGSTOP'), connection),
-  )
+  const read = readUnheard(stage, () => first.signal('SIGSTOP'))
   const batch = await flow.queue.enqueueBatch(rows, content)
   await read
   await using _second = await stage.work()
@@ -45,12 +40,7 @@ test('a worker stopped after the reply: resend has waited, sends once more with 
   await using stage = await openStage({ unknown: 'resend' })
   const { flow, toRedis } = stage
   await using first = await stage.work('held way')
-  const answered = stage.at('answered', () => {
-    toRedis.stalled = true
-  })
-  const read = answered.then(({ connection }) =>
-    stage.at('closed', () => first.signal('SIGSTOP'), connection),
-  )
+  const read = readUnheard(stage, () => first.signal('SIGSTOP'))
   const batch = await flow.queue.enqueueBatch(rows, content)
   await read
   await using _second = await stage.work()

@@ -90,6 +90,14 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   }
 }
 
+/** Resolves when the worker has read the 250 and cannot tell Redis of it; `act` is done at that moment. */
+export async function readUnheard({ at, toRedis }: Stage, act?: () => unknown): Promise<void> {
+  const { connection } = await at('answered', () => {
+    toRedis.stalled = true
+  })
+  await at('closed', act, connection)
+}
+
 /** Each connection carries one message, so that QUIT says that the reply to it was read. */
 function configOf(port: number, options: StageOptions) {
   const { unknown, maxAgeMs = 60_000, replyTimeoutMs = finalReplyTimeoutMs } = options

@@ -1,18 +1,15 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
 import { type Cutter, openCutter } from './faults-cutter.js'
-import { content, finalReplyTimeoutMs, lockMs, messageIds, openStage } from './window-stage.js'
+import { content, finalReplyTimeoutMs, lockMs, messageIds, openStage, readUnheard } from './window-stage.js'
 
 const rows = [{ to: 'a@example.com' }]
 
 test('a worker killed between the 250 and its record leaves an unknown under hold, and one copy', async () => {
   await using stage = await openStage({ unknown: 'hold' })
-  const { flow, toRedis } = stage
+  const { flow } = stage
   await using first = await stage.work('held way')
-  const answered = stage.at('answered', () => {
-    toRedis.stalled = true
-  })
-  const read = answered.then(({ connection }) => stage.at('closed', undefined, connection))
+  const read = readUnheard(stage)
   const batch = await flow.queue.enqueueBatch(rows, content)
   await read
   await first.kill()
@@ -23,12 +20,9 @@ test('a worker killed between the 250 and its record leaves an unknown under hol
 
 test('a worker killed between the 250 and its record: under resend there is a second copy of the same Message-ID, once the first attempt cannot live any more', async () => {
   await using stage = await openStage({ unknown: 'resend' })
-  const { flow, toRedis } = stage
+  const { flow } = stage
   await using first = await stage.work('held way')
-  const answered = stage.at('answered', () => {
-    toRedis.stalled = true
-  })
-  const read = answered.then(({ connection }) => stage.at('closed', undefined, connection))
+  const read = readUnheard(stage)
   const batch = await flow.queue.enqueueBatch(rows, content)
   await read
   await first.kill()
@@ -135,14 +129,9 @@ test('a worker stopped inside the window: resend has waited, sends once more wit
 
 test('a worker stopped after the reply and before its record: hold has one copy, whoever wakes', async () => {
   await using stage = await openStage({ unknown: 'hold' })
-  const { flow, toRedis } = stage
+  const { flow } = stage
   await using first = await stage.work('held way')
-  const answered = stage.at('answered', () => {
-    toRedis.stalled = true
-  })
-  const read = answered.then(({ connection }) =>
-    stage.at('closed', () => first.signal('SIGSTOP'), connection),
-  )
+  const read = readUnheard(stage, () => first.signal('SIGSTOP'))
   const batch = await flow.queue.enqueueBatch(rows, content)
   await read
   await using _second = await stage.work()
