@@ -11,8 +11,9 @@ ${orderLines()
   .map((line) => `  ${line}`)
   .join('\n')}
 
-Example:
-  fluxmail sink --port 2525 --http-port 8025 --folder ./mails`
+Examples:
+  fluxmail sink --port 2525 --http-port 8025 --folder ./mails
+  fluxmail sink --slower-above 120 --answer 20     a relay that wants less`
 
 export function addSink(program: Command, run: Runner): void {
   const port = (flag: string) => wholeNumber(flag, 0, 65_535)
@@ -29,6 +30,12 @@ export function addSink(program: Command, run: Runner): void {
     .option('--host <host>', 'where SMTP listens (default: 127.0.0.1)')
     .option('--folder <folder>', 'keep the mails here (default: in memory)')
     .option('--latency <ms>', 'hold back the reply to every message', wholeNumber('--latency', 0, 3_600_000))
+    .option('--answer <ms>', 'answer everything so much later', wholeNumber('--answer', 0, 3_600_000))
+    .option(
+      '--slower-above <count>',
+      'answer 451 4.7.1 above so many messages a second',
+      wholeNumber('--slower-above', 0),
+    )
     .option(
       '--max-messages <count>',
       'answer 421 after so many on a connection',

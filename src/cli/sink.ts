@@ -17,6 +17,8 @@ export interface SinkCommandOptions {
   readonly host?: string
   readonly folder?: string
   readonly latency?: number
+  readonly answer?: number
+  readonly slowerAbove?: number
   readonly maxMessages?: number
   readonly username?: string
   readonly password?: string
@@ -50,13 +52,17 @@ function sinkOptionsOf(options: SinkCommandOptions): SinkOptions {
     host,
     folder,
     latency,
+    answer,
+    slowerAbove,
     maxMessages,
     secure,
   } = options
   return {
     smtpPort: port,
     httpPort: http && httpPort,
-    ...defined({ host, folder, latencyMs: latency, maxMessagesPerConnection: maxMessages, secure }),
+    ...defined({ host, folder, latencyMs: latency, answerMs: answer }),
+    ...defined({ maxMessagesPerConnection: maxMessages, secure }),
+    ...(slowerAbove === undefined ? {} : { slower: { above: slowerAbove } }),
     ...authOf(options),
     ...certificateOf(options),
   }

@@ -6,12 +6,16 @@ import type { Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import type { Clock } from '../clock.js'
+import { holdBack } from './hold-back.js'
 import { anyOrders } from './orders.js'
 
 const enhancedCode = /^[245]\.\d{1,3}\.\d{1,3} /
 
 export interface ConnectionHooks {
   readonly number: number
+  readonly clock: Clock
+  /** How long what comes in is held back, asked for each time. */
+  readonly answerMs: () => number
   readonly countReply: (code: number) => void
   readonly onBody: (connection: SinkConnection) => void
   readonly onClosed: (connection: SinkConnection) => void
@@ -42,6 +46,15 @@ export class SinkConnection extends SMTPConnection {
     this.#hooks.countReply(code)
     const hasOwnCode = typeof data === 'string' && enhancedCode.test(data)
     super.send(code, data, hasOwnCode ? false : context)
+  }
+
+  override _createParser(): ReturnType<SMTPConnection['_createParser']> {
+    // smtp-server's own constructor makes the first one, before there are hooks.
+    return holdBack(
+      super._createParser(),
+      () => this.#hooks.answerMs(),
+      () => this.#hooks.clock,
+    )
   }
 
   override handler_DATA(command: Buffer, callback: () => void): void {

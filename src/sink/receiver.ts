@@ -15,6 +15,7 @@ import { SinkConnection } from './connection.js'
 import type { Inbox } from './inbox.js'
 import { anyOrders, parseOrder, refusalOf, replyDelayMs } from './orders.js'
 import { loopback, type SinkLogger, type SinkOptions } from './sink-options.js'
+import { Arrivals, type SlowerOrder, type StandingOrders, slowerRefusal } from './standing-orders.js'
 
 const maxMessageBytes = 64 * 1024 * 1024
 const idleTimeoutMs = 5 * 60 * 1000
@@ -33,7 +34,9 @@ export class Receiver extends SMTPServer {
   opened = 0
   /** Replies given, by code. */
   readonly replies = new Map<number, number>()
+  readonly arrivals = new Arrivals()
   readonly #parts: ReceiverParts
+  #orders: StandingOrders
   readonly #deferrals = new Map<string, number>()
   readonly #open = new Set<SinkConnection>()
   #stopped = false
@@ -42,6 +45,8 @@ export class Receiver extends SMTPServer {
   constructor(parts: ReceiverParts) {
     super(smtpOptions(parts.options))
     this.#parts = parts
+    const { answerMs, latencyMs, slower } = parts.options
+    this.#orders = { answerMs, latencyMs, slower }
     this.on('error', (error) => parts.logger?.debug({ err: error }, 'an SMTP connection of the sink failed'))
   }
 
@@ -60,7 +65,9 @@ export class Receiver extends SMTPServer {
     }
     this.opened += 1
     const countReply = (code: number) => this.replies.set(code, (this.replies.get(code) ?? 0) + 1)
-    const { witness } = this.#parts.options
+    const { options, clock } = this.#parts
+    const { witness } = options
+    const answerMs = () => this.#orders.answerMs ?? 0
     const onClosed = (closed: SinkConnection) => {
       this.#open.delete(closed)
       witness?.({ kind: 'closed', connection: closed.number })
@@ -69,7 +76,7 @@ export class Receiver extends SMTPServer {
       const client = session.hostNameAppearsAs || ''
       witness?.({ kind: 'begun', connection: number, client, to: [...recipients] })
     }
-    const hooks = { number: this.opened, countReply, onBody, onClosed }
+    const hooks = { number: this.opened, clock, answerMs, countReply, onBody, onClosed }
     const connection = new SinkConnection(this, socket, socketOptions ?? {}, hooks)
     this.#connectionOf.set(connection.session, connection)
     this.connections.add(connection)
@@ -98,9 +105,10 @@ export class Receiver extends SMTPServer {
   override onMailFrom(...[, session, callback]: Parameters<SMTPServer['onMailFrom']>): void {
     const connection = this.#connectionOf.get(session)
     const limit = this.#parts.options.maxMessagesPerConnection ?? Number.POSITIVE_INFINITY
+    this.arrivals.offer(this.#parts.clock.monotonicMs())
     if (connection && connection.accepted < limit) {
       connection.recipients = []
-      callback()
+      callback(this.#slowed('mail'))
     } else callback(reply(421, '4.7.0 Too many messages on this connection, closing it'))
   }
 
@@ -110,8 +118,9 @@ export class Receiver extends SMTPServer {
     const deferrals = this.#deferrals.get(key) ?? 0
     const refusal = refusalOf(parseOrder(address), address, deferrals)
     if (refusal?.code === 451) this.#deferrals.set(key, deferrals + 1)
-    if (!refusal) this.#connectionOf.get(session)?.recipients.push(address)
-    callback(refusal ? reply(refusal.code, refusal.text) : null)
+    const refused = refusal ? reply(refusal.code, refusal.text) : this.#slowed('rcpt')
+    if (!refused) this.#connectionOf.get(session)?.recipients.push(address)
+    callback(refused)
   }
 
   override onData(stream: SMTPServerDataStream, session: SMTPServerSession, callback: Done): void {
@@ -127,8 +136,22 @@ export class Receiver extends SMTPServer {
     })
   }
 
-  /** Forgets how often each address was deferred, and the replies given. */
+  /** Holds from now on, with what was ordered before and is not named. */
+  order(orders: StandingOrders): void {
+    this.#orders = { ...this.#orders, ...orders }
+  }
+
+  #slowed(at: NonNullable<SlowerOrder['at']>): Error | null {
+    const { slower } = this.#orders
+    if (!slower || (slower.at ?? 'mail') !== at) return null
+    if (this.arrivals.take(this.#parts.clock.monotonicMs(), slower)) return null
+    const { code, text } = slowerRefusal(slower)
+    return reply(code, text)
+  }
+
+  /** Forgets how often each address was deferred, the replies given and what came. */
   clear(): void {
+    this.arrivals.clear()
     this.#deferrals.clear()
     this.replies.clear()
   }
@@ -149,7 +172,7 @@ export class Receiver extends SMTPServer {
       const { id } = await inbox.record({ connection: connection.number, from, to }, bytes)
       connection.accepted += 1
       options.witness?.({ kind: 'whole', connection: connection.number, id })
-      const delayMs = replyDelayMs(to, options.latencyMs ?? 0)
+      const delayMs = replyDelayMs(to, this.#orders.latencyMs ?? 0)
       if (delayMs > 0) await connection.pause(delayMs, clock)
       if (anyOrders(to, 'lost')) connection.close()
       else {

@@ -1,6 +1,7 @@
 // What a sink can be told, and the check of it. Every fault is reported at once, by field.
 
 import { FluxMailError } from '../errors.js'
+import { numberFaults, orderFaults, type StandingOrders } from './standing-orders.js'
 
 export const loopback = '127.0.0.1'
 
@@ -25,7 +26,7 @@ export type SinkEvent =
   | { readonly kind: 'answered'; readonly connection: number; readonly id: string }
   | { readonly kind: 'closed'; readonly connection: number }
 
-export interface SinkOptions {
+export interface SinkOptions extends StandingOrders {
   /** Where SMTP listens; default 127.0.0.1. */
   host?: string
   /** 0, the default, takes a free port. */
@@ -44,8 +45,6 @@ export interface SinkOptions {
   secure?: boolean
   /** Announces SMTPUTF8; default true. */
   smtpUtf8?: boolean
-  /** Holds back the reply to every final dot; default 0. */
-  latencyMs?: number
   /** Answers the MAIL FROM after that many messages with 421 and closes; default no limit. */
   maxMessagesPerConnection?: number
   /** Hears of every message as it comes in, before the client hears of it. */
@@ -58,20 +57,24 @@ export function checkSinkOptions(options: SinkOptions): void {
   const faults = [
     ...numberFaults('smtpPort', options.smtpPort, 0, 65_535),
     ...numberFaults('httpPort', options.httpPort || 0, 0, 65_535),
-    ...numberFaults('latencyMs', options.latencyMs, 0, 3_600_000),
+    ...orderFaults(options),
     ...numberFaults('maxMessagesPerConnection', options.maxMessagesPerConnection, 1, Number.MAX_SAFE_INTEGER),
     ...(options.secure && !options.tls ? ['secure needs tls: { key, cert }'] : []),
     ...(options.auth && !(options.auth.username && options.auth.password)
       ? ['auth needs a username and a password']
       : []),
   ]
+  refuse(faults)
+}
+
+/** Throws invalid_config with one sentence for each order that cannot be followed. */
+export function checkOrders(orders: StandingOrders): void {
+  refuse(orderFaults(orders))
+}
+
+function refuse(faults: readonly string[]): void {
   if (faults.length === 0) return
   throw new FluxMailError('invalid_config', `The options of the sink are wrong: ${faults.join('; ')}`, {
     details: { faults },
   })
-}
-
-function numberFaults(name: string, value: number | undefined, min: number, max: number): string[] {
-  if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return []
-  return [`${name} must be a whole number from ${min} to ${max}, not ${value}`]
 }

@@ -9,11 +9,13 @@ import { Inbox, type RecordedMessage } from './inbox.js'
 import type { PageParts } from './page/parts.js'
 import { openPage } from './page/server.js'
 import { Receiver } from './receiver.js'
-import { checkSinkOptions, loopback, type SinkOptions } from './sink-options.js'
+import { checkOrders, checkSinkOptions, loopback, type SinkOptions } from './sink-options.js'
+import type { StandingOrders } from './standing-orders.js'
 
 export type { RecordedMessage } from './inbox.js'
 export { orderHelp } from './orders.js'
 export type { SinkEvent, SinkOptions } from './sink-options.js'
+export { bySecond, type StandingOrders } from './standing-orders.js'
 
 /** A running sink. */
 export interface Sink extends AsyncDisposable {
@@ -29,13 +31,17 @@ export interface Sink extends AsyncDisposable {
   readonly connections: number
   /** Replies given, by code. */
   readonly replies: ReadonlyMap<number, number>
+  /** When each MAIL FROM came, and when one was asked to be slower: milliseconds of `performance.now()`. */
+  readonly arrivals: { readonly offered: readonly number[]; readonly slowed: readonly number[] }
+  /** Holds from the next command on, with what was ordered before and is not named; throws `invalid_config`. */
+  order(orders: StandingOrders): void
   /** How many messages each recipient got, by address exactly as on the wire. */
   copies(): Map<string, number>
   /** Calls `listener` for each message from now on, until the returned function is called. */
   onMessage(listener: (message: RecordedMessage) => void): () => void
   /** Resolves once `count` messages are recorded; throws `closed` on abort or close. */
   waitForMessages(count: number, signal?: AbortSignal): Promise<void>
-  /** Forgets messages, replies and deferrals, on disk too; connections stay open and counted. */
+  /** Forgets messages, replies, arrivals and deferrals, on disk too; connections stay open and counted. */
   clear(): Promise<void>
   /** Stops listening and drops every connection at once. */
   close(): Promise<void>
@@ -91,6 +97,11 @@ function sinkOver({ inbox, receiver, page, clear, smtpUrl }: SinkParts): Sink {
       return receiver.opened
     },
     replies: receiver.replies,
+    arrivals: receiver.arrivals,
+    order(orders) {
+      checkOrders(orders)
+      receiver.order(orders)
+    },
     copies: () => inbox.copies(),
     onMessage: (listener) => inbox.onMessage(listener),
     waitForMessages: (count, signal) => inbox.waitFor(count, signal),
