@@ -30,10 +30,11 @@ export interface BulkOptions {
   readonly progress?: boolean | ((progress: BulkProgress) => unknown) | undefined
   /**
    * Messages that the relay is handed in a second, one for each recipient, tries that fail included. It holds for
-   * all that this BulkSender sends meanwhile; of several limits the lowest does. Default: 0, which is no limit.
+   * all that this BulkSender sends meanwhile; of several limits the lowest does, and the `ratePerSecond` of the
+   * FluxMail is one of them. Default: 0, which is no limit of its own.
    */
   readonly maxPerSecond?: number | undefined
-  /** Messages read and being sent at the same time. Default: the `maxConnections` of the FluxMail. */
+  /** Messages read and being sent at the same time. Default: as many as the FluxMail has connections. */
   readonly concurrency?: number | undefined
   /**
    * Ends the reading. What is on the wire is finished; what waits to be fails with `details.code` `ABORTED`, and has
@@ -74,6 +75,19 @@ const optionsSchema = z.strictObject({
   maxOutageMs: z.number().min(0).default(DEFAULT_MAX_OUTAGE_MS),
   maxErrors: z.number().int().min(0).default(DEFAULT_MAX_ERRORS),
 })
+
+/** The pace of a FluxMail with a `ratePerSecond`: one for all BulkSenders that it has. */
+const relayPaces = new WeakMap<FluxMail, BulkPace>()
+
+function relayPaceOf(mail: FluxMail, { clock, ratePerSecond }: NowSender): readonly BulkPace[] {
+  if (ratePerSecond === undefined) return []
+  const standing = relayPaces.get(mail)
+  if (standing) return [standing]
+  const pace = new BulkPace(clock)
+  pace.limit(ratePerSecond)
+  relayPaces.set(mail, pace)
+  return [pace]
+}
 
 interface Shared {
   readonly sender: NowSender
@@ -139,7 +153,8 @@ export class BulkSender {
     // What is repeated here is no news: the result tells what became of it.
     const sender = { ...nowSenderOf(this.#mail), retrying: () => undefined }
     const pace = new BulkPace(sender.clock)
-    this.#shared = { sender, pace, outage: new Outage(sender, pace) }
+    const paces = [pace, ...relayPaceOf(this.#mail, sender)]
+    this.#shared = { sender, pace, outage: new Outage(sender, paces) }
     return this.#shared
   }
 

@@ -21,6 +21,8 @@ export interface RetryRule {
 export interface LaneConfig {
   /** When a delivery is tried again. */
   retry: RetryRule
+  /** The share of permits and connections that the lane is sure of, which others borrow while it is idle: 0.5 for `transactional`, 0.25 for `bulk` and 0 for others unless given; together at most 1. */
+  share?: number | undefined
   /** What becomes of a delivery whose relay fell silent after the final dot: kept for a person, or sent again with the same Message-ID. */
   unknown: 'hold' | 'resend'
   /** Whether nothing more is sent to a recipient that a relay refuses as 5.1.1, 5.1.2, 5.1.3, 5.1.6, 5.1.10 or 5.2.1; so it is in the lane `bulk` and in no other, unless given. */
@@ -77,10 +79,41 @@ export interface OAuth2Options {
   getToken?: GetToken | undefined
 }
 
+/** What may go through a relay to one provider, of the whole fleet. */
+export interface ProviderLimitOptions {
+  /** Messages a second, of the whole fleet; no limit unless given. */
+  ratePerSecond?: number | undefined
+  /** How many more than `ratePerSecond` may leave within one second, after a pause; half of it unless given, and no less than a quarter. */
+  burst?: number | undefined
+}
+
+/** How a relay that nobody knows yet is given more mail each day. */
+export interface WarmupOptions {
+  /** Messages on the first day. */
+  from: number
+  /** Messages on the last day; after it there is no such limit. */
+  to: number
+  /** Days from the first to the last. */
+  days: number
+}
+
 /** A relay, and how it is spoken to. */
 export interface RelayOptions {
-  /** The relay's name or address; `relay:domain` sets `domain` too. */
-  host: string
+  /** The relay's name or address, required without a preset; `relay:domain` sets `domain` too. */
+  host?: string | undefined
+  /** A service whose settings are known: those of the table of presets, under what is given beside it. */
+  preset?:
+    | 'ses'
+    | 'gmail'
+    | 'workspace'
+    | 'microsoft365'
+    | 'postmark'
+    | 'mailgun'
+    | 'sendgrid'
+    | 'brevo'
+    | undefined
+  /** Where the service is, for the preset `ses` (`eu-west-1`) or `mailgun` (`eu`). */
+  region?: string | undefined
   /** 465 with `useSsl`, 587 with `useTls`, else 25. */
   port?: number | undefined
   /** The domain of EHLO; this machine's name unless given. */
@@ -103,12 +136,28 @@ export interface RelayOptions {
   timeoutMs?: number | undefined
   /** For the reply to the final dot (RFC 5321, 4.5.3.2.6). Default: `600000`. */
   finalReplyTimeoutMs?: number | undefined
-  /** Connections that one process keeps to the relay. Default: `10`. */
-  maxConnections?: number | undefined
   /** After so many messages a connection is replaced. Default: `1000`. */
   maxMessagesPerConnection?: number | undefined
   /** A connection unused for so long is closed. Default: `8000`. */
   idleMs?: number | undefined
+  /** Messages a second, of the whole fleet; no limit unless given. */
+  ratePerSecond?: number | undefined
+  /** How many more than `ratePerSecond` may leave within one second, after a pause; half of it unless given, and no less than a quarter. */
+  burst?: number | undefined
+  /** Connections of the whole fleet to the relay; no limit unless given. */
+  maxConnections?: number | undefined
+  /** Connections that one process keeps to the relay, within `maxConnections`. Default: `10`. */
+  maxConnectionsPerWorker?: number | undefined
+  /** Messages within any 24 hours, of the whole fleet. */
+  perDay?: number | undefined
+  /** How a relay that nobody knows yet is given more mail each day. */
+  warmup?: WarmupOptions | undefined
+  /** Whether a relay that asks for less gets less: half, and more again step by step while it is quiet. Default: `true`. */
+  selfTuning?: boolean | undefined
+  /** Limits for what goes through the relay to one provider: `{ google: { ratePerSecond: 20, burst: 10 } }`; there are `google`, `microsoft`, `yahoo`, `apple`, `other` and those of the option `providers` of the worker. Default: `{}`. */
+  providers?: Record<string, ProviderLimitOptions> | undefined
+  /** Replies by which this relay asks for less, beside those that are known: their code or their words, as much as tells them; in place of those of the preset. */
+  slowerReplies?: string[] | undefined
   /** Who signs, and with which key. */
   dkim?: DkimOptions | undefined
 }
@@ -139,6 +188,12 @@ export interface WorkerConfigInput {
   routes?: Record<string, string[] | WeightedRelay[]> | undefined
   /** Lanes by name, in place of the two built in. */
   lanes?: Record<string, LaneConfig> | undefined
+  /** Over how many places in Redis the lanes are spread, so that a cluster has their mail on several masters; every queue needs the same number and the same order of lanes. Default: `1`. */
+  shards?: number | undefined
+  /** Which provider takes the mail of a domain, beside those that are known: `{ 'example.com': 'google' }`; with `mxLookup` also by the name of its MX host or an end of it. Default: `{}`. */
+  providers?: Record<string, string> | undefined
+  /** Ask DNS for the provider of a domain that is not in the table; answers are kept. Default: `false`. */
+  mxLookup?: boolean | undefined
   /** Deliveries that one process works on at once, for each lane. Default: `20`. */
   concurrency?: number | undefined
   /** Messages that this one process hands to relays in a second; no limit by default. */

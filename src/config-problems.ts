@@ -27,7 +27,11 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
   domain: ['domainName'],
   selector: ['keySelector'],
   key: ['privateKey'],
-  rate: ['maxPerWorkerPerSecond', 'maxPerSecond'],
+  rate: ['ratePerSecond', 'maxPerSecond', 'maxPerWorkerPerSecond'],
+  rateLimit: ['ratePerSecond', 'maxPerWorkerPerSecond'],
+  maxMessages: ['maxMessagesPerConnection'],
+  quota: ['perDay'],
+  dailyQuota: ['perDay'],
 }
 
 const longestName = 60
@@ -89,7 +93,7 @@ function wordsOf(issue: z.core.$ZodRawIssue): string {
     case 'too_big':
       return bound(issue, Number(issue.maximum), 'most')
     case 'invalid_value':
-      return issue.input === undefined ? 'is missing' : `must be ${issue.values.map(String).join(' or ')}`
+      return issue.input === undefined ? 'is missing' : `must be ${oneOf(issue.values.map(String))}`
     case 'invalid_key':
       return issue.issues[0]?.message ?? 'is no name'
     default:
@@ -97,6 +101,10 @@ function wordsOf(issue: z.core.$ZodRawIssue): string {
         ? 'is missing'
         : `is not what it must be, and is ${kindOf(issue.input)}`
   }
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.length > 2 ? `one of ${values.join(', ')}` : values.join(' or ')
 }
 
 const kinds: Readonly<Record<string, string>> = {

@@ -1,16 +1,15 @@
 // The one schema of everything that can be configured: types, defaults, checks and the README's tables
 // come from it. It is the only reader of process.env, and it never puts a value of a secret into a message.
 
-import { isIP } from 'node:net'
 import { z } from 'zod'
 import { maxTimerMs } from './clock.js'
 import { problemsOf, wordsWith } from './config-problems.js'
 import { type ErrorCode, FluxMailError, guarded } from './errors.js'
+import { allProviders, knownProviders } from './limits/provider-table.js'
+import { sharesProblem } from './limits/shares.js'
 import { normalizeDomain } from './message/domain.js'
-import { dkimSchema } from './smtp/dkim-options.js'
-import { oauth2Schema } from './smtp/oauth2-options.js'
-import { type RelayHost, readRelayHost } from './smtp/relay-host.js'
-import { tlsSchema } from './smtp/tls-options.js'
+import { relaySchema } from './relay-options.js'
+import { layoutProblem } from './store/shard-layout.js'
 
 export type {
   DkimOptions,
@@ -19,14 +18,17 @@ export type {
   RetryRule,
   WorkerConfigInput,
 } from './config-options.js'
+export { type RelayConfig, relaySchema } from './relay-options.js'
 
 const milliseconds = z.number().int().min(0).max(maxTimerMs)
-const port = z.number().int().min(1).max(65_535)
 /** What names a relay, a route, a lane or a batch. */
 export const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -')
 
 /** Who has to have a write before it counts: the primary of Redis alone, or a replica as well. */
 export const durability = z.enum(['primary', 'replicated']).default('primary')
+
+/** Over how many places in Redis lanes are spread. */
+export const shardCount = z.number().int().min(1).max(64).default(1)
 
 export const retrySchema = z.strictObject({
   delaysMs: z
@@ -43,6 +45,10 @@ export const retrySchema = z.strictObject({
 
 export const laneSchema = z.strictObject({
   retry: retrySchema,
+  share: z.number().min(0).max(1).optional().meta({
+    description:
+      'the share of permits and connections that the lane is sure of, which others borrow while it is idle: 0.5 for `transactional`, 0.25 for `bulk` and 0 for others unless given; together at most 1',
+  }),
   unknown: z.enum(['hold', 'resend']).meta({
     description:
       'what becomes of a delivery whose relay fell silent after the final dot: kept for a person, or sent again with the same Message-ID',
@@ -86,122 +92,6 @@ export const defaultLanes: Readonly<Record<string, z.output<typeof laneSchema>>>
   bulk: { retry: { delaysMs, jitter: 0.2, maxAgeMs: 48 * HOUR_MS }, unknown: 'hold' },
 }
 
-export const relaySchema = z
-  .strictObject({
-    host: z
-      .string()
-      .superRefine((host, context) => {
-        const read = readRelayHost(host)
-        if ('problem' in read) context.addIssue({ code: 'custom', message: read.problem })
-      })
-      .meta({ description: "the relay's name or address; `relay:domain` sets `domain` too" }),
-    port: port.optional().meta({ description: '465 with `useSsl`, 587 with `useTls`, else 25' }),
-    domain: z
-      .string()
-      .refine((domain) => normalizeDomain(domain) !== undefined, 'must be a domain such as example.com')
-      .optional()
-      .meta({ description: "the domain of EHLO; this machine's name unless given" }),
-    username: z.string().min(1).optional().meta({ description: 'login name; with `password` or not at all' }),
-    password: z.string().min(1).optional().meta({ description: 'login password' }),
-    auth: oauth2Schema.optional(),
-    useTls: z.boolean().default(false).meta({ description: 'STARTTLS required: no upgrade, no mail' }),
-    useSsl: z.boolean().default(false).meta({ description: 'TLS from the first byte' }),
-    tls: tlsSchema.optional().meta({
-      description:
-        "Node's TLS options (`ca`, `cert`, `key`, …); certificates are verified unless they say otherwise",
-    }),
-    allowPlaintextAuth: z
-      .boolean()
-      .default(false)
-      .meta({ description: 'log in without TLS to a relay that is not on loopback' }),
-    timeoutMs: milliseconds
-      .min(1)
-      .default(30_000)
-      .meta({ description: 'for connecting, the greeting and every reply but the last' }),
-    finalReplyTimeoutMs: milliseconds
-      .min(1)
-      .default(10 * MINUTE_MS)
-      .meta({ description: 'for the reply to the final dot (RFC 5321, 4.5.3.2.6)' }),
-    maxConnections: z
-      .number()
-      .int()
-      .min(1)
-      .default(10)
-      .meta({ description: 'connections that one process keeps to the relay' }),
-    maxMessagesPerConnection: z
-      .number()
-      .int()
-      .min(1)
-      .default(1000)
-      .meta({ description: 'after so many messages a connection is replaced' }),
-    idleMs: milliseconds
-      .min(1)
-      .default(8_000)
-      .meta({ description: 'a connection unused for so long is closed' }),
-    dkim: dkimSchema.optional(),
-  })
-  .superRefine((relay, context) => {
-    for (const problem of relayProblems(relay)) context.addIssue({ code: 'custom', ...problem })
-  })
-  .transform((relay) => ({
-    ...relay,
-    ...hostAndDomain(relay.host, relay.domain),
-    port: relay.port ?? (relay.useSsl ? 465 : relay.useTls ? 587 : 25),
-  }))
-
-interface Problem {
-  path: string[]
-  message: string
-}
-
-interface RelayShape {
-  host: string
-  username?: string | undefined
-  password?: string | undefined
-  auth?: unknown
-  useTls: boolean
-  useSsl: boolean
-  allowPlaintextAuth: boolean
-}
-
-function relayProblems(relay: RelayShape): Problem[] {
-  const problems: Problem[] = []
-  const { host } = hostAndDomain(relay.host, undefined)
-  const add = (path: string, message: string) => problems.push({ path: [path], message })
-  if (relay.useTls && relay.useSsl)
-    add('useSsl', 'cannot go with useTls: choose STARTTLS (useTls) or implicit TLS (useSsl)')
-  if ((relay.username === undefined) !== (relay.password === undefined)) {
-    add(
-      relay.username === undefined ? 'username' : 'password',
-      'username and password go together: give both or neither',
-    )
-  }
-  const login = relay.auth === undefined ? 'username' : 'auth'
-  if (relay.auth !== undefined && (relay.username !== undefined || relay.password !== undefined))
-    add('auth', 'cannot go with username and password: give one or the other')
-  const plain = !relay.useTls && !relay.useSsl && !relay.allowPlaintextAuth
-  if (relay[login] !== undefined && plain && !isLoopback(host)) {
-    add(login, 'would be sent without TLS; set useTls or useSsl, or allowPlaintextAuth if that is meant')
-  }
-  return problems
-}
-
-/** `domain` goes before that of the shorthand. */
-function hostAndDomain(text: string, domain: string | undefined): RelayHost {
-  const read = readRelayHost(text)
-  // A host that cannot be read has been refused by now.
-  const host = 'problem' in read ? { host: text } : read
-  const normal = domain === undefined ? undefined : normalizeDomain(domain)
-  return normal === undefined ? host : { ...host, domain: normal }
-}
-
-/** Whether a host can only be this machine, so that a password to it crosses no network. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
-
-export type RelayConfig = z.output<typeof relaySchema>
-
 export const weightedRelaySchema = z.strictObject({
   relay: name.meta({ description: 'its name' }),
   weight: z.number().positive().max(1_000_000).meta({ description: 'its share, beside those of the others' }),
@@ -213,6 +103,13 @@ const routeSchema = z.union([z.array(name).min(1), z.array(weightedRelaySchema).
 
 export type RouteConfig = z.output<typeof routeSchema>
 
+const domain = z
+  .string()
+  .refine((text) => normalizeDomain(text) !== undefined, 'must be a domain such as example.com')
+
+/** In metrics and `fluxmail limits` it stands beside a relay's own limit. */
+const provider = name.refine((text) => text !== allProviders, 'must not be all, which means every provider')
+
 const workerShape = {
   relays: z.record(name, relaySchema).meta({ description: 'relays by name' }),
   routes: z.record(name, routeSchema).default({}).meta({
@@ -223,6 +120,17 @@ const workerShape = {
     .record(name, laneSchema)
     .default(defaultLanes)
     .meta({ description: 'lanes by name, in place of the two built in' }),
+  shards: shardCount.meta({
+    description:
+      'over how many places in Redis the lanes are spread, so that a cluster has their mail on several masters; every queue needs the same number and the same order of lanes',
+  }),
+  providers: z.record(domain, provider).default({}).meta({
+    description:
+      "which provider takes the mail of a domain, beside those that are known: `{ 'example.com': 'google' }`; with `mxLookup` also by the name of its MX host or an end of it",
+  }),
+  mxLookup: z.boolean().default(false).meta({
+    description: 'ask DNS for the provider of a domain that is not in the table; answers are kept',
+  }),
   concurrency: z
     .number()
     .int()
@@ -251,6 +159,18 @@ export const workerSchema = z.strictObject(workerShape).superRefine((config, con
     if (Object.keys(config[part]).length > 0) continue
     context.addIssue({ code: 'custom', path: [part], message: `must name at least one ${part.slice(0, -1)}` })
   }
+  const providers = new Set([...knownProviders, ...Object.values(config.providers)])
+  for (const [relay, limits] of Object.entries(config.relays)) {
+    for (const provider of Object.keys(limits.providers)) {
+      if (providers.has(provider)) continue
+      const message = `there is no such provider; there are ${[...providers].join(', ')}, and those that the option providers of the worker names`
+      context.addIssue({ code: 'custom', path: ['relays', relay, 'providers', provider], message })
+    }
+  }
+  const layout = layoutProblem({ shards: config.shards, lanes: Object.keys(config.lanes) })
+  if (layout !== undefined) context.addIssue({ code: 'custom', path: ['shards'], message: layout })
+  const shares = sharesProblem(config.lanes)
+  if (shares !== undefined) context.addIssue({ code: 'custom', path: ['lanes'], message: shares })
   for (const [route, relays] of Object.entries(config.routes)) {
     for (const entry of relays) {
       const relay = typeof entry === 'string' ? entry : entry.relay

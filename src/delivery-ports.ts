@@ -5,8 +5,6 @@ import type { Clock } from './clock.js'
 import type { WorkerConfig } from './config.js'
 import type { LaneRule, Ports } from './delivery/delivery.js'
 import type { Permits } from './permits.js'
-import { createRenderer } from './queue/renderer.js'
-import type { ContentStore } from './store/contents.js'
 import type { Ledger } from './store/ledger.js'
 import type { Complain } from './telemetry/complaints.js'
 
@@ -15,11 +13,9 @@ const RECORD_REPEAT_MS = 500
 
 export interface PortsOptions {
   readonly config: WorkerConfig
-  /** What our keys in Redis begin with. */
-  readonly name: string
   readonly clock: Clock
-  readonly ledger: Ledger
-  readonly contents: ContentStore
+  readonly ledger: Pick<Ledger, 'claim' | 'mark' | 'release' | 'record'>
+  readonly render: Ports['render']
   readonly permits: Permits
   readonly cutOff: AbortSignal
   /** Aborted when nobody is left who could record anything. */
@@ -28,7 +24,7 @@ export interface PortsOptions {
 }
 
 export function createPorts(options: PortsOptions): Ports {
-  const { config, name, clock, ledger, permits, complain, gone } = options
+  const { config, clock, ledger, permits, complain, gone } = options
   const lastReplyMs = Math.max(...Object.values(config.relays).map((relay) => relay.finalReplyTimeoutMs))
   // How long after a mark its attempt may still be alive.
   const lifeMs = lastReplyMs + config.lockMs
@@ -55,8 +51,10 @@ export function createPorts(options: PortsOptions): Ports {
       await clock.sleep(RECORD_REPEAT_MS, gone)
       return !gone.aborted
     },
-    render: createRenderer(options.contents, name, clock),
-    permit: (route, signal, sender) => permits.permit(route, signal, sender),
+    render: options.render,
+    look: (delivery, signal) => permits.look(delivery, signal),
+    permit: (delivery, signal, sender, pass) => permits.permit(delivery, signal, sender, pass),
+    slowerReplies: (relay) => config.relays[relay]?.slowerReplies,
     cutOff: options.cutOff,
   }
 }

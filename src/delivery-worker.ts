@@ -1,5 +1,6 @@
 // DeliveryWorker: the way out. It wires queue, attempt, SMTP, ledger and telemetry together and holds no rule itself.
 
+import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { type Clock, parseClock } from './clock.js'
 import { parseConfig, type WorkerConfig, type WorkerConfigInput, workerSchema } from './config.js'
@@ -12,35 +13,31 @@ import { workerFacts } from './ops/doctor-facts.js'
 import { checkAtStart } from './ops/start-check.js'
 import { createPermits, type Permits } from './permits.js'
 import { type Consumer, createConsumer } from './queue/consume.js'
+import { createFleetReader } from './queue/fleet.js'
 import { type Keepers, startKeepers } from './queue/keepers.js'
 import { isDeliveryId, splitId } from './queue/payload.js'
 import { releaseFiles } from './queue/release-files.js'
 import {
   checkName,
-  createRedis,
   defaultName,
   defaultRedisUrl,
-  type Keys,
-  keysOf,
   type Redis,
   type RedisTarget,
   ready,
   unavailable,
 } from './redis.js'
 import { createPulse, type Pulse } from './redis-pulse.js'
-import { type BatchStore, createBatchStore } from './store/batches.js'
-import { type ContentStore, createContentStore } from './store/contents.js'
 import { createFinishedVerdicts, type FinishedVerdicts } from './store/finished-verdicts.js'
-import { createLedger, type Ledger } from './store/ledger.js'
-import { createReplicas, replicatedMarks } from './store/replicas.js'
 import { createHeartbeat, type Heartbeat, heartbeatFacts } from './store/workers.js'
 import { type Complain, createComplaints } from './telemetry/complaints.js'
 import { reportAttempt } from './telemetry/delivery-report.js'
+import { measureFleet } from './telemetry/fleet-report.js'
 import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
 import { createMetrics, type Metrics } from './telemetry/metrics.js'
+import { openWorkerShards, type WorkerShards } from './worker-shards.js'
 
 export interface DeliveryWorkerOptions extends WorkerConfigInput {
-  /** A `redis://` or `rediss://` URL, or ioredis options; default `redis://127.0.0.1:6379`. */
+  /** Where Redis is, as a URL or as options; default `redis://127.0.0.1:6379`. */
   redis?: RedisTarget | undefined
   /** What our keys in Redis begin with; default `fluxmail`. */
   name?: string | undefined
@@ -62,22 +59,18 @@ export interface CloseOptions {
 const DEFAULT_DEADLINE_MS = 30_000
 const CLOSED_EARLY = 'the DeliveryWorker was closed before it took anything'
 const REACH_AGAIN_MS = 200
+/** How long Redis has to take back what the others can use at once. */
+const GIVE_BACK_MS = 1_000
 /** How long outcomes have to be recorded once the connections behind them were cut off. */
 const CUT_OFF_MS = 2_000
 
 /** Takes deliveries out of Redis and hands them to relays until it is closed. */
 export class DeliveryWorker {
+  readonly #id = randomUUID()
   readonly #config: WorkerConfig
   readonly #clock: Clock
   readonly #logger: Logger
-  readonly #redis: Redis
-  readonly #ledgerRedis: Redis
-  readonly #replicaRedis: Redis | undefined
-  readonly #keys: Keys
-  readonly #name: string
-  readonly #ledger: Ledger
-  readonly #batches: BatchStore
-  readonly #contents: ContentStore
+  readonly #shards: WorkerShards
   readonly #permits: Permits
   readonly #ports: Ports
   readonly #complain: Complain
@@ -86,7 +79,7 @@ export class DeliveryWorker {
   readonly #gone = new AbortController()
   readonly #metrics: Metrics
   #consumers: Consumer[] = []
-  #keepers: Keepers | undefined
+  #keepers: readonly Keepers[] = []
   #pulse: Pulse | undefined
   #heartbeat: Heartbeat | undefined
   #finished: FinishedVerdicts | undefined
@@ -110,35 +103,37 @@ export class DeliveryWorker {
     const clock = parseClock(givenClock)
     this.#config = parseConfig(workerSchema, config, 'the configuration of the worker', ownOptions)
     this.#clock = clock
-    this.#name = checkName(name)
     this.#logger = logger === undefined ? createLogger(logLevel) : parseLogger(logger)
     this.#complain = createComplaints(this.#logger, clock)
-    this.#keys = keysOf(name)
-    this.#redis = createRedis(redis, 'worker', (error) => this.#onRedisError(error))
-    this.#ledgerRedis = createRedis(redis, 'ledger', (error) => this.#onRedisError(error))
-    this.#ledger = createLedger(this.#ledgerRedis, this.#keys)
-    if (this.#config.durability === 'replicated') {
-      this.#replicaRedis = createRedis(redis, 'producer', (error) => this.#onRedisError(error))
-      this.#ledger = replicatedMarks(this.#ledger, createReplicas(this.#replicaRedis, this.#keys))
-    }
-    this.#batches = createBatchStore(this.#ledgerRedis, this.#keys)
-    this.#contents = createContentStore(this.#ledgerRedis, this.#keys)
+    this.#shards = openWorkerShards({
+      redis,
+      name: checkName(name),
+      config: this.#config,
+      clock,
+      onError: (error) => this.#onRedisError(error),
+      notCarried: (error) => this.#complain(error, 'a bounce could not be told to all shards and will be'),
+    })
+    const { ledgerRedis, keys } = this.#shards.first
     this.#permits = createPermits({
       config: this.#config,
-      redis: this.#ledgerRedis,
-      keys: this.#keys,
+      redis: ledgerRedis,
+      keys,
       clock,
       logger: this.#logger,
+      workerId: this.#id,
       metrics: () => this.#metrics,
-      failed: (error) => this.#complain(error, 'the circuits of the relays'),
+      failed: (error) => this.#complain(error, 'the circuits and the limits of the relays'),
     })
-    this.#metrics = createMetrics((metrics) => this.#permits.measure(metrics))
+    const fleet = createFleetReader(ledgerRedis, keys, clock, this.#config, (lane) => this.#placeOf(lane))
+    this.#metrics = createMetrics(async (metrics) => {
+      this.#permits.measure(metrics)
+      measureFleet(this.#pulse?.isAlive === true ? await fleet() : undefined, metrics)
+    })
     this.#ports = createPorts({
       config: this.#config,
-      name: this.#name,
       clock,
-      ledger: this.#ledger,
-      contents: this.#contents,
+      ledger: this.#shards.ledger,
+      render: this.#shards.render,
       permits: this.#permits,
       cutOff: this.#cut.signal,
       gone: this.#gone.signal,
@@ -169,22 +164,26 @@ export class DeliveryWorker {
     this.#state = 'running'
     const notCleared = (error: unknown) =>
       this.#logger.debug({ reason: messageOf(error) }, 'verdicts were not cleared')
-    this.#finished = createFinishedVerdicts(this.#ledger, this.#clock, notCleared)
-    await this.#reach(this.#redis, this.#ledgerRedis)
+    const ledgerOf = (lane: string) => this.#shards.of(lane).ledger
+    this.#finished = createFinishedVerdicts(ledgerOf, this.#clock, notCleared)
+    const connections = this.#shards.all.flatMap(({ redis, ledgerRedis }) => [redis, ledgerRedis])
+    await this.#reach(...connections)
     await this.#examine()
     await this.#permits.start()
     this.#pulse = createPulse({
-      connections: [this.#redis, this.#ledgerRedis],
+      connections,
       clock: this.#clock,
       lockMs: this.#config.lockMs,
       onBlocked: (ms) => this.#logger.warn({ ms: Math.round(ms) }, 'this process stood still'),
     })
-    this.#heartbeat = createHeartbeat(
-      this.#ledgerRedis,
-      this.#keys,
-      this.#clock,
-      heartbeatFacts(this.#config),
-    )
+    this.#heartbeat = createHeartbeat({
+      redis: this.#shards.first.ledgerRedis,
+      keys: this.#shards.first.keys,
+      clock: this.#clock,
+      id: this.#id,
+      facts: heartbeatFacts(this.#config),
+      holdings: this.#permits,
+    })
     this.#consumers = Object.keys(this.#config.lanes).map((lane) => this.#consume(lane))
     await Promise.all(this.#consumers.map((consumer) => consumer.ready()))
     if (this.#state === 'running') this.#keep()
@@ -207,7 +206,7 @@ export class DeliveryWorker {
     this.#state = 'closing'
     const stopped = Promise.all([
       ...this.#consumers.map((consumer) => consumer.stop()),
-      this.#keepers?.stop(),
+      ...this.#keepers.map((keepers) => keepers.stop()),
     ])
     this.#stopping.abort()
     this.#permits.stop()
@@ -218,13 +217,12 @@ export class DeliveryWorker {
     await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
     // A Redis that hangs would keep them for ever.
     const lastWords = inTime ? [this.#heartbeat?.stop(), this.#finished?.forget()] : []
-    await this.#within(Promise.all([this.#keepers?.close(), ...lastWords]), CUT_OFF_MS)
+    const closed = this.#keepers.map((keepers) => keepers.close())
+    await this.#within(Promise.all([...closed, ...lastWords]), CUT_OFF_MS)
     this.#gone.abort()
-    if (inTime) this.#permits.close()
-    else this.#permits.drop()
-    this.#redis.disconnect()
-    this.#ledgerRedis.disconnect()
-    this.#replicaRedis?.disconnect()
+    if (!inTime) this.#permits.drop()
+    await this.#within(this.#permits.close(), GIVE_BACK_MS)
+    for (const shard of this.#shards.all) shard.disconnect()
     this.#state = 'closed'
   }
 
@@ -236,7 +234,9 @@ export class DeliveryWorker {
   /** A Redis that would lose mail in silence is refused before anything is taken out of it. */
   async #examine(): Promise<void> {
     try {
-      await checkAtStart(this.#redis, this.#clock, workerFacts(this.#config), this.#logger)
+      for (const { redis } of this.#shards.all)
+        await checkAtStart(redis, this.#clock, workerFacts(this.#config), this.#logger)
+      await this.#shards.agree()
     } catch (error) {
       await this.close()
       throw unavailable(error)
@@ -280,32 +280,36 @@ export class DeliveryWorker {
   #consume(lane: string): Consumer {
     const rule = this.#config.lanes[lane]
     if (rule === undefined) throw new TypeError(`there is no lane ${lane}`)
+    const { redis, keys } = this.#shards.of(lane)
     return createConsumer({
-      redis: this.#redis,
-      keys: this.#keys,
+      redis,
+      keys,
       lane,
       concurrency: this.#config.concurrency,
       lockMs: this.#config.lockMs,
       finishedSeconds: this.#config.retention.finishedSeconds,
       retry: rule.retry,
       clock: this.#clock,
+      providerOf: (address) => this.#permits.providerOf(address),
       attempt: (delivery, token) => this.#attempt(delivery, token),
       onUnreadable: (unreadableLane, id, error) => this.#refuse(unreadableLane, id, error),
-      onFinished: (id, keptSeconds) => this.#finished?.add(id, keptSeconds),
+      onFinished: (id, keptSeconds) => this.#finished?.add(lane, id, keptSeconds),
       onRebuilt: (rebuiltLane) => this.#logger.warn({ lane: rebuiltLane }, 'jobs waited and none was taken'),
       onError: (error) => this.#onRedisError(error),
     })
   }
 
   #keep(): void {
-    this.#keepers = startKeepers({
-      redis: this.#redis,
-      keys: this.#keys,
-      lanes: Object.keys(this.#config.lanes),
-      retention: this.#config.retention,
-      clock: this.#clock,
-      onError: (error, what) => this.#complain(error, what),
-    })
+    this.#keepers = this.#shards.all.map(({ redis, keys, lanes, carry }) =>
+      startKeepers({
+        ...{ redis, keys, lanes, carry },
+        retention: this.#config.retention,
+        clock: this.#clock,
+        providerOf: (address) => this.#permits.providerOf(address),
+        isOpen: (gate, lane) => this.#permits.isOpen(gate, lane),
+        onError: (error, what) => this.#complain(error, what),
+      }),
+    )
   }
 
   async #attempt(delivery: Delivery, lock: string): Promise<Attempt & { readonly outcome: Outcome }> {
@@ -317,7 +321,8 @@ export class DeliveryWorker {
     const attempt = await runAttempt({ delivery, token, ports: this.#ports, signal: this.#stopping.signal })
     const durationMs = this.#clock.monotonicMs() - startedAt
     if (isSettled(attempt.outcome.kind)) this.#heartbeat?.settled(delivery.lane)
-    await releaseFiles(this.#contents, attempt).catch((error: Error) => this.#onRedisError(error))
+    const { contents } = this.#shards.of(delivery.lane)
+    await releaseFiles(contents, attempt).catch((error: Error) => this.#onRedisError(error))
     reportAttempt(
       { attempt, durationMs, now: this.#clock.now() },
       this.#metrics,
@@ -335,13 +340,19 @@ export class DeliveryWorker {
     if (!isDeliveryId(id)) return
     // Whether it is a row of a batch can only be told by its id.
     const row = splitId(id)
-    const batch = (await this.#batches.read(row.id)) ? { batch: row } : {}
+    const { batches, ledger } = this.#shards.of(lane)
+    const batch = (await batches.read(row.id)) ? { batch: row } : {}
     const verdict = { outcome: 'failed', code, message: messageOf(error) } as const
-    const recorded = await this.#ledger.record({ id, lane, contentHash: '', ...batch }, verdict)
+    const recorded = await ledger.record({ id, lane, contentHash: '', ...batch }, verdict)
     if (recorded.kind !== 'counted') return
     const labels = { lane, relay: 'none' }
     this.#metrics.count('fluxmail_messages_total', labels)
     this.#metrics.count('fluxmail_messages_failed_total', labels)
+  }
+
+  #placeOf(lane: string) {
+    const { ledgerRedis: redis, keys } = this.#shards.of(lane)
+    return { redis, keys }
   }
 
   #onRedisError(error: Error): void {

@@ -20,10 +20,26 @@ export const environmentVariables = {
     sets: 'redis',
     help: 'where Redis is; `redis://127.0.0.1:6379` unless set',
   },
+  FLUXMAIL_REDIS_CA_FILE: {
+    kind: 'text',
+    sets: 'redisCaFile',
+    help: 'certificates in PEM that the one of Redis is checked against; with it TLS is on',
+  },
+  FLUXMAIL_REDIS_CERT_FILE: {
+    kind: 'text',
+    sets: 'redisCertFile',
+    help: 'our own certificate in PEM, for a Redis that asks for one',
+  },
+  FLUXMAIL_REDIS_KEY_FILE: { kind: 'text', sets: 'redisKeyFile', help: 'its private key in PEM' },
   FLUXMAIL_NAME: {
     kind: 'text',
     sets: 'name',
     help: 'what our keys in Redis begin with; `fluxmail` unless set',
+  },
+  FLUXMAIL_SHARDS: {
+    kind: 'integer',
+    sets: 'shards',
+    help: 'over how many places in Redis lanes are spread, the same for all processes; 1 unless set',
   },
   FLUXMAIL_TYPE: {
     kind: 'text',
@@ -31,6 +47,12 @@ export const environmentVariables = {
     help: '`smtp` (unless set) or `outlook`, which reads no variable of a relay',
   },
   FLUXMAIL_HOST: { kind: 'text', sets: 'host', help: 'the SMTP relay' },
+  FLUXMAIL_PRESET: {
+    kind: 'text',
+    sets: 'preset',
+    help: 'a service whose settings are known, in place of or beside `FLUXMAIL_HOST`: `ses`, `gmail`, `workspace`, `microsoft365`, `postmark`, `mailgun`, `sendgrid` or `brevo`',
+  },
+  FLUXMAIL_REGION: { kind: 'text', sets: 'region', help: 'its region, which `ses` needs' },
   FLUXMAIL_PORT: { kind: 'integer', sets: 'port', help: 'its port' },
   FLUXMAIL_USERNAME: { kind: 'text', sets: 'username', help: 'login name' },
   FLUXMAIL_PASSWORD: { kind: 'secret', sets: 'password', help: 'login password' },
@@ -47,7 +69,37 @@ export const environmentVariables = {
   FLUXMAIL_MAX_CONNECTIONS: {
     kind: 'integer',
     sets: 'maxConnections',
-    help: 'connections that one process keeps',
+    help: 'connections of all workers together; no limit unless set',
+  },
+  FLUXMAIL_MAX_CONNECTIONS_PER_WORKER: {
+    kind: 'integer',
+    sets: 'maxConnectionsPerWorker',
+    help: 'connections that one process keeps; 10 unless set',
+  },
+  FLUXMAIL_RATE_PER_SECOND: {
+    kind: 'number',
+    sets: 'ratePerSecond',
+    help: 'messages a second of all workers together, for a single relay',
+  },
+  FLUXMAIL_BURST: {
+    kind: 'number',
+    sets: 'burst',
+    help: 'how many more may leave within one second; half of the rate unless set',
+  },
+  FLUXMAIL_PER_DAY: {
+    kind: 'integer',
+    sets: 'perDay',
+    help: 'messages of all workers together within any 24 hours',
+  },
+  FLUXMAIL_SELF_TUNING: {
+    kind: 'boolean',
+    sets: 'selfTuning',
+    help: 'slow down when the relay asks for it; `true` unless set',
+  },
+  FLUXMAIL_MX_LOOKUP: {
+    kind: 'boolean',
+    sets: 'mxLookup',
+    help: "ask DNS who takes a domain's mail; `false` unless set",
   },
   FLUXMAIL_MAX_PER_WORKER_PER_SECOND: {
     kind: 'number',
@@ -242,6 +294,12 @@ function shown(text: string | undefined): string {
   return text === undefined ? 'not a text' : JSON.stringify(text)
 }
 
+/** The name of the variable that sets an option. */
+export function variableOf(option: string): string {
+  const found = Object.entries(environmentVariables).find(([, { sets }]) => sets === option)
+  return found?.[0] ?? option
+}
+
 /** Those of the named values that are set. */
 export function pickValues<K extends keyof EnvironmentValues>(
   values: EnvironmentValues,
@@ -251,14 +309,26 @@ export function pickValues<K extends keyof EnvironmentValues>(
   return Object.fromEntries(set.map((name) => [name, values[name]])) as Pick<EnvironmentValues, K>
 }
 
+/** The limits of a single relay: they go before what a configuration file says of it. */
+export const limitValues = [
+  'ratePerSecond',
+  'burst',
+  'maxConnections',
+  'maxConnectionsPerWorker',
+  'perDay',
+  'selfTuning',
+] as const satisfies readonly (keyof EnvironmentValues)[]
+
 const relayValues = [
+  'preset',
+  'region',
   'port',
   'username',
   'password',
   'useTls',
   'useSsl',
   'timeoutMs',
-  'maxConnections',
+  ...limitValues,
 ] as const satisfies readonly (keyof EnvironmentValues)[]
 
 /** What the variables say of one relay, beside its host; the relay's schema checks it. */
@@ -282,7 +352,8 @@ export function relayOptionsOf(values: EnvironmentValues): Partial<RelayOptions>
     privateKeyFile: values.oauth2KeyFile,
   })
   return {
-    ...pickValues(values, relayValues),
+    // Which words a preset may be is checked with all other options.
+    ...(pickValues(values, relayValues) as Partial<RelayOptions>),
     ...(dkim && { dkim: dkim as Partial<DkimOptions> as DkimOptions }),
     ...(auth && { auth: { type: 'OAuth2', ...auth } as Partial<OAuth2Options> as OAuth2Options }),
   }
@@ -305,7 +376,7 @@ function parseValue(kind: Kind, text: string): string | number | boolean | undef
 
 function complaint(kind: Kind): string {
   if (kind === 'boolean') return 'must be true, 1, yes, on, false, 0, no or off'
-  if (kind === 'integer') return 'must be a whole number'
+  if (kind === 'integer') return 'must be a whole number of 0 or more'
   if (kind === 'text' || kind === 'secret') return 'must be a text'
-  return kind === 'seconds' ? 'must be a number of seconds' : 'must be a number'
+  return kind === 'seconds' ? 'must be a number of seconds, 0 or more' : 'must be a number of 0 or more'
 }

@@ -34,6 +34,7 @@ export const errorCodes = {
   batch_not_finished: 'the batch has deliveries that are pending: cancel it first, or wait for it',
   batch_cancelled: 'the batch was cancelled, and can be neither paused nor resumed',
   batch_not_found: 'there is no batch of that id',
+  relay_not_found: 'no worker has or had a relay of that name',
   delivery_not_found: 'there is no delivery of that id',
   not_replayable: 'the delivery was sent, is pending, or is unknown and was not asked for by name',
   not_unknown: 'a delivery that is not unknown was resolved: it is pending, or how it ended is known',

@@ -11,6 +11,7 @@ import type { AddressInput, Mailbox } from './message/email-parts.js'
 import { quoted } from './message/field-error.js'
 import { refuseSender } from './message/sendable.js'
 import { type Outlook, type OutlookOptions, parseOutlook } from './outlook/outlook-options.js'
+import { relayShape } from './relay-options.js'
 import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
 import { quietLogger } from './telemetry/send-report.js'
 
@@ -148,7 +149,7 @@ function hostOf(host: unknown): { host: unknown; domain?: unknown } {
 }
 
 const anyRelaySchema = z.strictObject(
-  Object.fromEntries(Object.keys(relaySchema.in.shape).map((name) => [name, z.unknown().optional()])),
+  Object.fromEntries(Object.keys(relayShape).map((name) => [name, z.unknown().optional()])),
 )
 
 /** The options of a relay mean nothing to Outlook; what is no option at all is still a mistake. */
@@ -168,10 +169,14 @@ function defaultSender(sender: AddressInput | undefined, username: string | unde
 export function optionsOfEnvironment(values: EnvironmentValues): FluxMailOptions {
   // Which words these two may be is checked with all other options.
   const logLevel = values.logLevel as LogLevel | undefined
-  const { host } = values
+  const { host, preset } = values
   const objectType = values.objectType as EmailObjectType | undefined
   if (objectType?.toLowerCase() === EmailObject.OUTLOOK) return { objectType, logLevel }
-  if (host === undefined && (objectType === undefined || objectType.toLowerCase() === EmailObject.SMTP))
+  if (
+    host === undefined &&
+    preset === undefined &&
+    (objectType === undefined || objectType.toLowerCase() === EmailObject.SMTP)
+  )
     throw new FluxMailError('invalid_config', 'FLUXMAIL_HOST is not set; it names the SMTP relay')
   const own = pickValues(values, ['sender', 'maxRetries', 'retryDelayMs'])
   const kind = objectType === undefined ? {} : { objectType }

@@ -16,6 +16,7 @@ import {
   optionsOfEnvironment,
   parseFluxMailOptions,
 } from './fluxmail-options.js'
+import { connectionsOf } from './limits/connection-limit.js'
 import { linkSignals } from './linked-signal.js'
 import {
   Email,
@@ -198,11 +199,12 @@ export class FluxMail {
     const events = { opened: () => undefined, closed: () => undefined }
     // Every further try is a try: it connects again, however short ago the last one failed.
     const relays = createRelays({ [RELAY]: relay }, {}, clock, events, { restMs: 0 })
-    const { host, port, maxConnections } = relay
+    const { host, port, ratePerSecond } = relay
     const now: NowSender = {
       host,
       port,
-      maxConnections,
+      maxConnections: connectionsOf(relay),
+      ratePerSecond,
       clock,
       maxRetries,
       retryDelayMs,

@@ -12,9 +12,11 @@ export type {
   DkimOptions,
   LaneConfig,
   OAuth2Options,
+  ProviderLimitOptions,
   RelayOptions,
   RetentionOptions,
   RetryRule,
+  WarmupOptions,
   WorkerConfigInput,
 } from './config-options.js'
 export type { BatchContent, TemplateInput } from './content/batch-content.js'
@@ -69,6 +71,16 @@ export type { BatchExplanation, BatchReplay } from './queue/explain-batch.js'
 export type { FailureFilter } from './queue/failure-filter.js'
 export type { Failure, FailureGroup, Failures } from './queue/failures.js'
 export type { ForgetOptions, Forgotten } from './queue/forget.js'
+export type {
+  BucketStatus,
+  ConnectionLimitStatus,
+  DayLimitStatus,
+  FigureStatus,
+  RelayLimitStatus,
+  TunedStatus,
+  WarmupStatus,
+} from './queue/limit-status.js'
+export type { LimitResetOptions, LimitSettings, Limits } from './queue/limits.js'
 export type { DeliveryOutcome, OutcomesOptions } from './queue/outcomes.js'
 export type { ReplayOptions, ReplayResult } from './queue/replay.js'
 export type { ReplyGroup } from './queue/reply-group.js'
@@ -83,7 +95,8 @@ export type {
   Suppressions,
 } from './queue/suppressions.js'
 export type { Wait, WaitKind } from './queue/waits.js'
-export type { RedisTarget } from './redis.js'
+export type { WorkerRelay, WorkerView } from './queue/workers.js'
+export type { RedisTarget, RedisTargetOptions } from './redis.js'
 export type { SendFailedDetails } from './send-failed.js'
 export type { AccessToken, GetToken } from './smtp/oauth2-options.js'
 export type { RelayStatus, SenderStatus } from './store/relay-status.js'

@@ -1,15 +1,18 @@
 // Connections to Redis, and the name of every key that we own, in one list.
 // BullMQ's keys stand beside ours under the same hash tag, so that scripts may touch both on a cluster.
 
-import { Redis, type RedisOptions } from 'ioredis'
+import { Redis } from 'ioredis'
 import { systemClock } from './clock.js'
 import { FluxMailError, guarded, messageOf } from './errors.js'
+import { clusterConnector } from './redis-cluster.js'
+import {
+  type ConnectionOptions,
+  parseRedisTarget,
+  type RedisPlace,
+  type RedisTarget,
+} from './redis-target.js'
 
-type Options = Omit<RedisOptions, 'replyMapping'>
-
-/** Where Redis is: a `redis://` or `rediss://` URL, or ioredis options. */
-export type RedisTarget = string | Options
-
+export type { RedisTarget, RedisTargetOptions } from './redis-target.js'
 export type { Redis }
 
 export const defaultRedisUrl = 'redis://127.0.0.1:6379'
@@ -33,47 +36,57 @@ const roles = {
     // A connection that is silent for so long is given up, so that the next caller does not wait as long again.
     socketTimeout: PRODUCER_ANSWER_MS,
   },
+  // What waits for a replica waits on the connection that wrote: one that comes after it has written nothing, and
+  // would be told that the replicas have all of it.
+  replica: {
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    connectTimeout: READY_MS,
+    commandTimeout: PRODUCER_ANSWER_MS,
+    socketTimeout: PRODUCER_ANSWER_MS,
+  },
   // A worker outlives Redis being away: BullMQ demands that its commands wait.
   worker: { maxRetriesPerRequest: null },
   // What many deliveries ask at the same time goes out in one write.
   ledger: { maxRetriesPerRequest: null, enableAutoPipelining: true },
-} as const satisfies Record<string, Options>
+} as const satisfies Record<string, ConnectionOptions>
 
-/** A primary that was made a replica keeps its clients; the name that they connected to has moved on. */
-const reconnectOnError = ({ message }: Error) => /\bREADONLY\b/.test(message)
+/**
+ * A primary that was made a replica keeps its clients, a master of a cluster those of a slot that has moved on, and one
+ * that was cut off from the others those whom it cannot serve: where they have to go is found by connecting again.
+ */
+const reconnectOnError = ({ message }: Error) => /\bREADONLY\b|^(MOVED|CLUSTERDOWN)\b/.test(message)
 
-/** Builds a connection that opens on first use; `onError` hears of every lost connection. */
+export interface RedisConnection {
+  /** What our keys begin with, by which a cluster says where they are; default `fluxmail`. */
+  readonly name?: string | undefined
+  /** Hears of every lost connection. */
+  onError?(error: Error): void
+}
+
+/** Builds a connection that opens on first use. */
 export function createRedis(
   target: RedisTarget,
   role: keyof typeof roles,
-  onError: (error: Error) => void = () => undefined,
+  { name = defaultName, onError = () => undefined }: RedisConnection = {},
 ): Redis {
-  const options: Options = { ...roles[role], lazyConnect: true, reconnectOnError }
-  const redis =
-    typeof target === 'string'
-      ? new Redis(checkedUrl(target), options)
-      : guarded('invalid_config', 'redis', () => new Redis({ ...checkedOptions(target), ...options }))
+  const place = parseRedisTarget(target)
+  const options = { ...connectionOptions(place, name), ...roles[role], lazyConnect: true, reconnectOnError }
+  const redis = guarded('invalid_config', 'redis', () =>
+    place.url === undefined ? new Redis(options) : new Redis(place.url, options),
+  )
   // Without a listener ioredis prints every failed reconnect to the console.
   redis.on('error', onError)
+  // It listens to its socket once more for each command that sends it elsewhere, which Node would call a leak.
+  redis.on('connect', () => redis.stream.setMaxListeners(0))
   return redis
 }
 
-const shouldBe = 'must be a URL such as redis://127.0.0.1:6379 (or rediss:// for TLS), or options of ioredis'
-
-function checkedUrl(url: string): string {
-  if (/^rediss?:\/\//.test(url) && URL.canParse(url)) return url
-  throw new FluxMailError('invalid_config', `redis ${shouldBe}`)
-}
-
-function checkedOptions(target: unknown): Options {
-  if (typeof target !== 'object' || target === null)
-    throw new FluxMailError('invalid_config', `redis ${shouldBe}`)
-  const options = guarded('invalid_config', 'redis', () => ({ ...(target as Options) }))
-  if (!options.keyPrefix) return options
-  throw new FluxMailError(
-    'invalid_config',
-    'redis.keyPrefix does not go with BullMQ; `name` keeps keys apart',
-  )
+function connectionOptions({ options, cluster }: RedisPlace, name: string) {
+  const [first] = cluster ?? []
+  if (cluster === undefined || first === undefined) return options
+  const { host, port = 6379 } = first
+  return { ...options, host, port, Connector: clusterConnector(cluster, name) }
 }
 
 const becomingReady = new WeakMap<Redis, Promise<void>>()
@@ -91,8 +104,11 @@ export async function ready(redis: Redis): Promise<void> {
   })
 }
 
-function placeOf({ options: { host, port, path } }: Redis): string {
-  return path ?? `${host}:${port}`
+function placeOf({ options: { host, port, path, sentinels, name } }: Redis): string {
+  const [sentinel] = sentinels ?? []
+  return sentinel
+    ? `${name}, by the Sentinel at ${sentinel.host}:${sentinel.port},`
+    : (path ?? `${host}:${port}`)
 }
 
 function becomesReady(redis: Redis): Promise<void> {
@@ -141,7 +157,8 @@ function isOutOfMemory(message: string): boolean {
 /** Whether Redis refused for now what it may take later: it is full, cannot save, or is no primary. */
 export function isPassing(error: unknown): error is Error {
   return (
-    isRefusal(error) && /\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|CLUSTERDOWN)\b/.test(error.message)
+    isRefusal(error) &&
+    /\b(OOM|MISCONF|READONLY|NOREPLICAS|BUSY|LOADING|CLUSTERDOWN|MOVED|ASK|TRYAGAIN)\b/.test(error.message)
   )
 }
 
@@ -162,6 +179,11 @@ export function checkName(name: unknown): string {
   throw new FluxMailError('invalid_config', 'name must be 1 to 64 of A-Z a-z 0-9 _ . -')
 }
 
+/** What the keys of a shard begin with; no name that a user gives has a `~`. */
+export function shardName(name: string, shard: number): string {
+  return shard === 0 ? name : `${name}~${shard}`
+}
+
 /** Every key that we own under one `name`. The number is the version of what is stored under them. */
 export function keysOf(name: string) {
   const own = `{${name}}:v1`
@@ -174,8 +196,8 @@ export function keysOf(name: string) {
     file: (hash: string) => `${own}:file:${hash}`,
     /** String: the receipt of an enqueue under an idempotency key. */
     receipt: (digest: string) => `${own}:receipt:${digest}`,
-    /** Counter: written before each wait for a replica, which then has what was written before it. */
-    replicated: `${own}:replicated`,
+    /** String with an expiry: what a process writes before it waits for a replica, which then has all before it. */
+    replicated: (process: string) => `${own}:replicated:${process}`,
     /** String: the wire mark or the verdict of one delivery. */
     mark: (deliveryId: string) => `${own}:mark:${deliveryId}`,
     /** Stream: deliveries as they are settled, while somebody has asked for them. */
@@ -199,14 +221,39 @@ export function keysOf(name: string) {
     sweeping: (lane: string) => `${own}:sweeping:${lane}`,
     /** String with an expiry: the worker that unpacks this lane now. */
     unpacking: (lane: string) => `${own}:unpacking:${lane}`,
-    /** Hash: address or `@domain` to why, since when and until when nothing is sent to it, as JSON. */
-    suppressed: `${own}:suppressed`,
+    ...shardKeysOf(own),
     /** Hash: the circuit of one relay as JSON, and the number of its version. */
     circuit: (relay: string) => `${own}:circuit:${relay}`,
+    /** Hash: the limits of one relay as JSON (what is configured, set and tuned), and the number of its version. */
+    limits: (relay: string) => `${own}:limits:${relay}`,
+    /** Hash: tokens of the relay's buckets, what lanes may and want to take, and since when. */
+    buckets: (relay: string) => `${own}:buckets:${relay}`,
+    /** Hash: worker to its connections to the relay, how many it wants, and until when that counts. */
+    connections: (relay: string) => `${own}:connections:${relay}`,
+    /** Hash: permits spent by second, provider and lane; of the last seconds. */
+    spent: (relay: string) => `${own}:spent:${relay}`,
+    /** Hash: hour to permits taken in it; of the last day. */
+    quota: (relay: string) => `${own}:quota:${relay}`,
+    /** Sorted set: jobs of a lane that are set aside at a gate, by when they are due. */
+    aside: (lane: string, gate: string) => `${own}:aside:${lane}:${gate}`,
+    /** Set: gates at which jobs of a lane are set aside. */
+    gates: (lane: string) => `${own}:gates:${lane}`,
     /** Hash: worker to what it works on and how fast, as JSON; those that are silent are taken out. */
     workers: `${own}:workers`,
     /** Sorted set: relays by when a worker last had them. */
     relays: `${own}:relays`,
+  } as const
+}
+
+/** What has to do with other shards. */
+function shardKeysOf(own: string) {
+  return {
+    /** Hash: address or `@domain` to why, since when and until when nothing is sent to it, as JSON. */
+    suppressed: `${own}:suppressed`,
+    /** Set: addresses that bounced here and are not suppressed in the other shards yet. */
+    bounced: `${own}:suppressed:bounced`,
+    /** String: over how many shards the lanes are spread, and in which order; missing where there is one. */
+    shards: `${own}:shards`,
   } as const
 }
 
@@ -225,6 +272,8 @@ function batchKeysOf(own: string) {
     batchErrors: (id: string) => `${own}:batch:${id}:errors`,
     /** Hash: chunk number to the compressed rows that wait in it. */
     batchRows: (id: string) => `${own}:batch:${id}:rows`,
+    /** Sorted set: gate and chunk number, for each chunk whose rows wait for that gate. */
+    batchLeft: (id: string) => `${own}:batch:${id}:left`,
     /** Sorted set: ordinals that failed or are unknown, by when they were settled. */
     batchFailed: (id: string) => `${own}:batch:${id}:failed`,
     /** Hash: five-second bucket to deliveries settled in it; of the last minute or so. */

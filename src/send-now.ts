@@ -18,6 +18,8 @@ export interface NowSender {
   readonly host: string
   readonly port: number
   readonly maxConnections: number
+  /** What is configured for the relay; batches keep it, a single send waits for nothing. */
+  readonly ratePerSecond?: number | undefined
   readonly clock: Clock
   readonly maxRetries: number
   readonly retryDelayMs: number

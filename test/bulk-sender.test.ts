@@ -515,6 +515,28 @@ describe('maxPerSecond', () => {
   })
 })
 
+describe('the ratePerSecond of the FluxMail', () => {
+  test('holds for all its BulkSenders together, and a lower maxPerSecond beside it', async () => {
+    const { mail, sink } = await toSink({}, { ratePerSecond: 50 })
+    const startedAt = performance.now()
+    const batch = (options: BulkOptions = {}) => new BulkSender(mail).sendBatch(many(15), options)
+    await Promise.all([batch(), batch({ maxPerSecond: 1_000 })])
+    const ms = performance.now() - startedAt
+    expect(sink.messages).toHaveLength(30)
+    expect(ms).toBeGreaterThan((29 * 1000) / 50 - 5)
+    expect(ms).toBeLessThan(2_500)
+    const slowAt = performance.now()
+    await new BulkSender(mail).sendBatch(many(5), { maxPerSecond: 10 })
+    expect(performance.now() - slowAt).toBeGreaterThan(395)
+  })
+
+  test('holds up no single send', async () => {
+    const { mail, sink } = await toSink({}, { ratePerSecond: 0.01 })
+    for (const each of many(3)) await mail.send(each)
+    expect(sink.messages).toHaveLength(3)
+  })
+})
+
 describe('an end before the end', () => {
   test('when the messages throw rejects, and says what had become of those before', async () => {
     const { bulk, sink } = await toSink()

@@ -208,7 +208,7 @@ test('the names of FluxMail and misspelt ones lead to ours: of dkim, of a lane, 
   const queue = { redis: 'redis://127.0.0.1:1', max_attachment_bytes: 1, nmae: 'x', maxPerSecond: 1 }
   const queueing = problems(() => new MailQueue(queue as never))
   for (const right of ['maxAttachmentBytes', 'name']) expect(queueing).toContain(`Did you mean ${right}?`)
-  expect(queueing).toContain('maxPerSecond: there is no such option; there are lanes, ')
+  expect(queueing).toContain('maxPerSecond: there is no such option; there are shards, lanes, ')
   const mailer = { host: 'a.example', retry_delay: 1, max_retries: 1, object_type: 'smtp' }
   const mailing = problems(() => new FluxMail(mailer as never))
   for (const right of ['retryDelayMs', 'maxRetries', 'objectType'])
@@ -217,7 +217,7 @@ test('the names of FluxMail and misspelt ones lead to ours: of dkim, of a lane, 
 
 test('an option that nothing is near to is refused with those that there are', () => {
   expect(problems(() => relay({ host: 'a.example', colour: 'red' }))).toContain(
-    'colour: there is no such option; there are host, port, domain,',
+    'colour: there is no such option; there are host, preset, region, port, domain,',
   )
 })
 
@@ -241,8 +241,8 @@ test('what is wrong is said in our words, once, and no text that was given is qu
     'useTls: must be true or false, and is a string',
     'tls: must be an object with TLS options',
     'timeoutMs: must be at least 1, and is 0',
-    'maxConnections: must be a whole number, and is 1.5',
     'idleMs: must be a number, and is NaN',
+    'maxConnections: must be a whole number, and is 1.5',
   ])
   const worker = (input: unknown) => problems(() => parseConfig(workerSchema, input, 'the configuration'))
   expect(worker({})).toBe('the configuration is wrong:\n  relays: is missing')

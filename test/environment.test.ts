@@ -39,10 +39,13 @@ test('an empty variable is an unset one', () => {
 
 test('a number that is none is refused', () => {
   expect(() => parseEnvironment({ FLUXMAIL_PORT: '25x' })).toThrow(
-    /FLUXMAIL_PORT must be a whole number, and is "25x"/,
+    /FLUXMAIL_PORT must be a whole number of 0 or more, and is "25x"/,
   )
   expect(() => parseEnvironment({ FLUXMAIL_CONCURRENCY: '1.5' })).toThrow(/whole number/)
-  expect(() => parseEnvironment({ FLUXMAIL_TIMEOUT: '-1' })).toThrow(/number of seconds/)
+  expect(() => parseEnvironment({ FLUXMAIL_TIMEOUT: '-1' })).toThrow(/number of seconds, 0 or more/)
+  expect(() => parseEnvironment({ FLUXMAIL_RATE_PER_SECOND: '-4' })).toThrow(
+    /number of 0 or more, and is "-4"/,
+  )
 })
 
 test('a password is taken as it is, and of other values the spaces around them are cut off', () => {

@@ -339,6 +339,38 @@ test('options of send that are none are refused before anything is sent', async 
   expect(sink.connections).toBe(0)
 })
 
+test('FLUXMAIL_PRESET is a relay without a host, and what is set beside it goes before it', async () => {
+  const { sink } = await open()
+  expect(() => FluxMail.fromEnv({ FLUXMAIL_PRESET: 'ses' })).toThrow('region: is missing')
+  expect(() => FluxMail.fromEnv({ FLUXMAIL_PRESET: 'sendgird' })).toThrow('preset: must be ses or gmail')
+  expect(FluxMail.fromEnv({ FLUXMAIL_PRESET: 'ses', FLUXMAIL_REGION: 'eu-west-1' }).isSmtp()).toBe(true)
+  const mail = FluxMail.fromEnv({
+    FLUXMAIL_PRESET: 'microsoft365',
+    FLUXMAIL_HOST: '127.0.0.1',
+    FLUXMAIL_PORT: `${sink.smtpPort}`,
+    FLUXMAIL_TLS: 'off',
+    FLUXMAIL_SENDER: 'shop@example.com',
+  })
+  closers.push(() => mail.close())
+  await mail.send(fields(many(20)))
+  expect(sink.messages).toHaveLength(20)
+  expect(sink.connections).toBe(3)
+})
+
+test('FLUXMAIL_MAX_CONNECTIONS_PER_WORKER limits the connections of fromEnv, and so does that of the fleet', async () => {
+  const { sink } = await open()
+  const mail = FluxMail.fromEnv({
+    FLUXMAIL_HOST: '127.0.0.1',
+    FLUXMAIL_PORT: `${sink.smtpPort}`,
+    FLUXMAIL_SENDER: 'shop@example.com',
+    FLUXMAIL_MAX_CONNECTIONS: '5',
+    FLUXMAIL_MAX_CONNECTIONS_PER_WORKER: '3',
+  })
+  closers.push(() => mail.close())
+  await mail.send(fields(many(20)))
+  expect(sink.connections).toBe(3)
+})
+
 test('FLUXMAIL_MAX_CONNECTIONS limits the connections of fromEnv', async () => {
   const { sink } = await open()
   const mail = FluxMail.fromEnv({

@@ -46,7 +46,7 @@ export function workerConfig(domain: string, port: number, choice: PolicyChoice)
         ...login,
         timeoutMs: 3_000,
         finalReplyTimeoutMs,
-        maxConnections: 6,
+        maxConnectionsPerWorker: 6,
         idleMs: 2_000,
         maxMessagesPerConnection: 40,
       },

@@ -18,7 +18,7 @@ const ASK_AGAIN_MS = 5_000
 
 export class Outage {
   readonly #sender: NowSender
-  readonly #pace: BulkPace
+  readonly #paces: readonly BulkPace[]
   readonly #clock: Clock
   /** Whether it is known to be there: one that never was is not waited for. */
   #known = false
@@ -31,9 +31,10 @@ export class Outage {
   readonly #awaiting = new Line<void>()
   #batches = 0
 
-  constructor(sender: NowSender, pace: BulkPace) {
+  /** A try has its place in each of `paces`. */
+  constructor(sender: NowSender, paces: readonly BulkPace[]) {
     this.#sender = sender
-    this.#pace = pace
+    this.#paces = paces
     this.#clock = sender.clock
   }
 
@@ -56,7 +57,7 @@ export class Outage {
     let lost = 0
     const tries: Tries = {
       refusal: (signal) => this.#refusal(tries, signal),
-      permit: (signal) => this.#pace.take(signal),
+      permit: (signal) => this.#permit(signal),
       close: () => this.#answer(tries),
       waitAfter: (exchange) => {
         if (exchange.kind === 'stopped') return undefined
@@ -72,6 +73,11 @@ export class Outage {
       },
     }
     return tries
+  }
+
+  async #permit(signal: AbortSignal): Promise<boolean> {
+    for (const pace of this.#paces) if (!(await pace.take(signal))) return false
+    return true
   }
 
   #heard(): void {

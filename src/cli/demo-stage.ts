@@ -32,7 +32,7 @@ export async function openDemoRedis(env: Env): Promise<DemoRedis> {
 }
 
 async function removeKeys(url: string, name: string): Promise<void> {
-  const redis = createRedis(url, 'producer')
+  const redis = createRedis(url, 'producer', { name })
   try {
     await ready(redis)
     for await (const keys of redis.scanStream({ match: `{${name}}:*`, count: 1000 }) as AsyncIterable<

@@ -9,7 +9,7 @@ const help = `
 It asks Redis with INFO and TIME, and changes nothing. A worker checks the same
 when it starts. It exits with 2 where a worker would not start, else with 0.
 
-Example:
+Examples:
   fluxmail doctor --redis redis://10.0.0.5:6379
   fluxmail doctor --config worker.json --json`
 
@@ -18,6 +18,7 @@ export function addDoctor(program: Command, run: Runner): void {
     .command('doctor')
     .description('check Redis and the configuration of a worker, and say what mends them')
     .option(...queueHelp.redis)
+    .option(...queueHelp.name)
     .option('--config <file>', 'relays, routes and lanes of the worker (default: FLUXMAIL_CONFIG)')
     .option('--json', 'print it as JSON')
     .addHelpText('after', help)

@@ -3,15 +3,19 @@
 import { systemClock } from '../clock.js'
 import { parseConfig, workerSchema } from '../config.js'
 import { type EnvironmentValues, parseEnvironment } from '../environment.js'
-import { workerConfigOf } from '../ops/deliver.js'
+import { speakingOfVariables, workerConfigOf } from '../ops/deliver.js'
 import { examine, type Facts, type Finding } from '../ops/doctor.js'
 import { gatherFacts, workerFacts } from '../ops/doctor-facts.js'
-import { createRedis, defaultRedisUrl, type RedisTarget, ready, unavailable } from '../redis.js'
+import { redisTargetOf } from '../ops/redis-settings.js'
+import { checkName, createRedis, defaultName, type RedisTarget, ready, unavailable } from '../redis.js'
 import { padEnd, visible, widthOf, wrap } from '../terminal/text.js'
 import { type Context, columnsOf, type ExitCode, exitCodes, paintFor, type Style, say } from './context.js'
+import { speakingOfFlags } from './flag-words.js'
+import { workerWords } from './worker.js'
 
 export interface DoctorOptions {
   readonly redis?: string
+  readonly name?: string
   readonly config?: string
   readonly json?: boolean
 }
@@ -19,8 +23,11 @@ export interface DoctorOptions {
 /** Exits with 0 also where it warns, and with 2 where a worker would refuse to start. */
 export async function doctor(options: DoctorOptions, context: Context): Promise<ExitCode> {
   const values = parseEnvironment(context.env)
-  const worker = configuredWorker({ ...values, ...(options.config ? { config: options.config } : {}) })
-  const findings = examine(await look(options.redis ?? values.redis ?? defaultRedisUrl, worker))
+  const worker = await speakingOfFlags(workerWords(options, context.env), async () =>
+    configuredWorker({ ...values, ...(options.config ? { config: options.config } : {}) }),
+  )
+  const target = redisTargetOf(values, options.redis)
+  const findings = examine(await look(target, checkName(options.name ?? values.name ?? defaultName), worker))
   const lines = options.json ? [JSON.stringify(findings)] : linesOf(findings, context)
   for (const line of lines) say(context.stdout, line)
   return findings.some(({ verdict }) => verdict === 'refused') ? exitCodes.fluxMail : exitCodes.done
@@ -28,12 +35,15 @@ export async function doctor(options: DoctorOptions, context: Context): Promise<
 
 /** What a worker would have here, where one is configured. */
 function configuredWorker(values: EnvironmentValues): Facts['worker'] {
-  if (values.host === undefined && values.config === undefined) return undefined
-  return workerFacts(parseConfig(workerSchema, workerConfigOf(values), 'the configuration of the worker'))
+  if ((values.host ?? values.preset ?? values.config) === undefined) return undefined
+  const where = 'the configuration of the worker'
+  return workerFacts(
+    speakingOfVariables(values, () => parseConfig(workerSchema, workerConfigOf(values), where)),
+  )
 }
 
-async function look(target: RedisTarget, worker: Facts['worker']): Promise<Facts> {
-  const redis = createRedis(target, 'producer')
+async function look(target: RedisTarget, name: string, worker: Facts['worker']): Promise<Facts> {
+  const redis = createRedis(target, 'producer', { name })
   try {
     await ready(redis)
     return await gatherFacts(redis, systemClock, worker)

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type Env, parseConfig, parseConfigFile, parseDurability, workerSchema } from '../config.js'
 import { parseEnvironment } from '../environment.js'
 import { MailQueue } from '../mail-queue.js'
-import { defaultRedisUrl } from '../redis.js'
+import { redisTargetOf } from '../ops/redis-settings.js'
 import { unreadable } from './failure.js'
 
 export interface QueueOptions {
@@ -19,19 +19,21 @@ export const queueHelp = {
 
 export function openQueue(options: QueueOptions, env: Env): MailQueue {
   const values = parseEnvironment(env)
+  const { lanes, shards } = placesIn(values.config)
   return new MailQueue({
-    redis: options.redis ?? values.redis ?? defaultRedisUrl,
+    redis: redisTargetOf(values, options.redis),
     name: options.name ?? values.name,
-    lanes: lanesIn(values.config),
+    lanes,
+    shards: values.shards ?? shards,
     durability: parseDurability(values.durability),
   })
 }
 
-/** The lanes of the workers' configuration file, where there is one: the queue must know the same. */
-function lanesIn(file: string | undefined): string[] | undefined {
-  if (file === undefined) return undefined
-  const { lanes } = parseConfig(workerSchema, parseConfigFile(readText(file), file), file)
-  return Object.keys(lanes)
+/** What the workers' configuration file says of lanes, where there is one: the queue must know the same. */
+function placesIn(file: string | undefined): { lanes?: string[]; shards?: number } {
+  if (file === undefined) return {}
+  const { lanes, shards } = parseConfig(workerSchema, parseConfigFile(readText(file), file), file)
+  return { lanes: Object.keys(lanes), shards }
 }
 
 function readText(file: string): string {

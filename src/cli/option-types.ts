@@ -10,6 +10,7 @@ import {
   weightedRelaySchema,
   workerSchema,
 } from '../config.js'
+import { providerLimitSchema, warmupSchema } from '../limits/limit-schema.js'
 import { dkimSchema } from '../smtp/dkim-options.js'
 import { getTokenSchema, oauth2Schema } from '../smtp/oauth2-options.js'
 import { pemSchema } from '../smtp/private-key.js'
@@ -22,6 +23,12 @@ const interfaces: readonly (readonly [name: string, meaning: string, schema: Sch
   ['LaneConfig', 'A lane: how its deliveries are tried again.', laneSchema],
   ['DkimOptions', 'Who signs, and with which key.', dkimSchema],
   ['OAuth2Options', 'How a relay is logged in to with OAuth2.', oauth2Schema],
+  [
+    'ProviderLimitOptions',
+    'What may go through a relay to one provider, of the whole fleet.',
+    providerLimitSchema,
+  ],
+  ['WarmupOptions', 'How a relay that nobody knows yet is given more mail each day.', warmupSchema],
   ['RelayOptions', 'A relay, and how it is spoken to.', relaySchema],
   ['WeightedRelay', 'A relay of a route that shares by weight.', weightedRelaySchema],
   [
@@ -39,6 +46,8 @@ const names = new Map<Schema, string>([
   [pemSchema, 'Pem'],
   [getTokenSchema, 'GetToken'],
 ])
+
+const LINE_WIDTH = 110
 
 const opening = `// What can be configured, as types: written from the schemas by \`npm run docs\`, and not to be edited.
 // Its sentences are those of the README's tables.
@@ -62,9 +71,16 @@ function interfaceOf(name: string, meaning: string, schema: Schema): string {
 
 function member(key: string, schema: Schema): string {
   const optional = isOptional(schema)
-  const type = `${optional ? '?' : ''}: ${typeOf(schema)}${optional ? ' | undefined' : ''}`
+  const choices = [typeOf(schema), ...(optional ? ['undefined'] : [])].join(' | ')
+  const line = `  ${key}${optional ? '?' : ''}: ${choices}`
   const docs = sentences(schema)
-  return `${docs === '' ? '' : `  /** ${docs} */\n`}  ${key}${type}`
+  return `${docs === '' ? '' : `  /** ${docs} */\n`}${line.length > LINE_WIDTH ? folded(line) : line}`
+}
+
+/** As the formatter would have it. */
+function folded(line: string): string {
+  const [name = '', choices = ''] = line.split(/(?<=:) /)
+  return [name, ...choices.split(' | ').map((choice) => `    | ${choice}`)].join('\n')
 }
 
 function sentences(schema: Schema): string {
@@ -94,7 +110,7 @@ function isOptional(schema: Schema): boolean {
 
 function shapeOf(schema: Schema): z.core.$ZodShape {
   const { def } = (schema as z.core.$ZodTypes)._zod
-  if (def.type === 'pipe') return shapeOf(def.in)
+  if (def.type === 'pipe') return shapeOf(def.in._zod.def.type === 'transform' ? def.out : def.in)
   if (def.type === 'object') return def.shape
   throw new Error(`an interface cannot be written of ${def.type}`)
 }

@@ -1,9 +1,8 @@
 // The command line: which commands there are, what their flags mean, and an example of each.
 // It reads words and calls a command; what the command does stands in the file of its name.
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command } from 'commander'
+import { packageVersion } from '../package-root.js'
 import { wrap } from '../terminal/text.js'
 import { addBatch } from './batch-flags.js'
 import { type Context, columnsOf, type ExitCode, exitCodes, type Runner, say } from './context.js'
@@ -16,7 +15,7 @@ import { failureOf } from './failure.js'
 import { addFailures } from './failures-flags.js'
 import { addForget } from './forget-flags.js'
 import { addIngress } from './ingress-flags.js'
-import { packageRoot } from './package-root.js'
+import { addLimits } from './limits-flags.js'
 import { addReplay } from './replay-flags.js'
 import { addResolve } from './resolve-flags.js'
 import { addSend } from './send-flags.js'
@@ -25,6 +24,7 @@ import { addStatus } from './status-flags.js'
 import { addSuppress } from './suppress-flags.js'
 import { addWatch } from './watch-flags.js'
 import { addWorker } from './worker-flags.js'
+import { addWorkers } from './workers-flags.js'
 
 const description = `Personalised email at scale: from your app, through Redis and your own SMTP relay.
 Start with \`fluxmail demo\`; it needs no relay and mails nobody.`
@@ -34,6 +34,8 @@ const commands = [
   addDev,
   addEnqueue,
   addStatus,
+  addWorkers,
+  addLimits,
   addBatch,
   addWatch,
   addExplain,
@@ -74,7 +76,7 @@ function linesOf(text: string, { stderr }: Context): string[] {
 function createProgram(context: Context, runner: Runner): Command {
   const program = new Command('fluxmail')
     .description(description)
-    .version(readVersion(), '--version', 'print the version')
+    .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this, or the help of a command')
     .helpCommand('help [command]', 'print the help of a command')
     .usage('<command> [options]')
@@ -93,11 +95,4 @@ function createProgram(context: Context, runner: Runner): Command {
     })
   for (const add of commands) add(program, runner)
   return program.addHelpText('after', '\nThe help of a command, with an example: fluxmail help enqueue')
-}
-
-function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
-    version: string
-  }
-  return version
 }

@@ -4,6 +4,8 @@ import { z } from 'zod'
 import { defaultLanes, laneSchema, relaySchema, workerSchema } from '../config.js'
 import { environmentVariables } from '../environment.js'
 import { errorCodes } from '../errors.js'
+import { type Preset, presets } from '../limits/presets.js'
+import { shareOf } from '../limits/shares.js'
 import { metricDeclarations } from '../telemetry/metrics.js'
 
 /** Markdown by the name of the place in the README where it belongs. */
@@ -14,6 +16,7 @@ export function referenceTables(): Readonly<Record<string, string>> {
     relay: optionTable(relaySchema),
     lane: optionTable(laneSchema),
     lanes: lanesTable(),
+    presets: presetsTable(),
     metrics: metricsTable(),
     errors: errorsTable(),
   }
@@ -64,9 +67,35 @@ function lanesTable(): string {
       `after ${delays}, ±${retry.jitter * 100} %`,
       duration(retry.maxAgeMs),
       `\`${unknown}\``,
+      `${shareOf(lane, undefined)}`,
     ]
   })
-  return table(['lane', 'tried again', 'until an age of', 'unknown'], rows)
+  return table(['lane', 'tried again', 'until an age of', 'unknown', 'share'], rows)
+}
+
+function presetsTable(): string {
+  const rows = Object.entries(presets).map(([name, preset]) => [
+    `\`${name}\``,
+    preset.service,
+    hostsOf(preset),
+    preset.published.map(({ options, page }) => `${valuesOf(options)} ([page](${page}))`).join('; '),
+  ])
+  return table(['preset', 'service', 'host', 'what it publishes, and where'], rows)
+}
+
+function hostsOf({ hosts }: Preset): string {
+  return Object.entries(hosts)
+    .map(([region, host]) => {
+      const where = region === '' || region === '*' ? '' : ` (\`region: '${region}'\`)`
+      return `\`${host.replace('*', '<region>')}\`${where}`
+    })
+    .join(', ')
+}
+
+function valuesOf(options: object): string {
+  return Object.entries(options)
+    .map(([name, value]) => `\`${name}: ${JSON.stringify(value).replaceAll('"', "'")}\``)
+    .join(', ')
 }
 
 function duration(ms: number): string {

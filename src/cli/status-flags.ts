@@ -6,7 +6,7 @@ import { queueHelp } from './open-queue.js'
 import { type StatusOptions, status } from './status.js'
 
 const help = `
-Example:
+Examples:
   fluxmail status
   fluxmail status --batch spring-2027 --json`
 

@@ -9,6 +9,7 @@ import { headLines } from './batch-show.js'
 import { etaText, percentOf, rateText, stateOf, stopTexts } from './batch-state.js'
 import { type Context, columnsOf, type Paint, paintFor, type Style } from './context.js'
 import { waitLines } from './explain-lines.js'
+import { rateText as perSecondText } from './limits-lines.js'
 import { faults } from './relay-lines.js'
 import { instant } from './status-lines.js'
 
@@ -112,17 +113,26 @@ function relayText({
   senders,
   workers,
   perSecond,
+  sending,
+  day,
+  tuned,
 }: BatchRelay): string {
   const why = fault && circuit !== 'closed' ? `: ${faults[fault]}` : ''
   const since = openedAt && circuit === 'open' ? ` since ${timeOf(openedAt)}` : ''
-  const limit = perSecond === undefined ? 'no limit' : `at most ${formatCount(perSecond)}/s`
+  const limit = perSecond === undefined ? 'no limit' : `at most ${perSecondText(perSecond)}`
   const facts = [
     `circuit ${circuit}${since}${why}`,
     ...(nextProbeAt ? [`probe ${timeOf(nextProbeAt)}`] : []),
     ...(senders.length > 0
       ? [`${senders.length} refused ${senders.length === 1 ? 'sender' : 'senders'}`]
       : []),
-    workers === 0 ? 'no worker' : `${workers} ${workers === 1 ? 'worker' : 'workers'}, ${limit}`,
+    workers === 0
+      ? 'no worker'
+      : `${workers} ${workers === 1 ? 'worker' : 'workers'}, ${limit}, now ${perSecondText(sending)}`,
+    ...(day ? [`${formatCount(day.used)} of ${formatCount(day.now)} within 24 hours`] : []),
+    ...(tuned
+      ? [`slowed down since ${timeOf(tuned.since)}${tuned.reply ? `: ${visible(tuned.reply)}` : ''}`]
+      : []),
   ]
   return facts.join('; ')
 }

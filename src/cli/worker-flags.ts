@@ -11,8 +11,9 @@ The environment configures it: FLUXMAIL_HOST and its like for one relay, or
 FLUXMAIL_CONFIG for a JSON file with relays, routes and lanes. SIGTERM or Ctrl-C
 lets what is on the wire finish, and puts the rest back.
 
-Example:
-  FLUXMAIL_HOST=smtp.example.com FLUXMAIL_TLS=on fluxmail worker`
+Examples:
+  FLUXMAIL_HOST=smtp.example.com FLUXMAIL_TLS=on fluxmail worker
+  FLUXMAIL_PRESET=postmark FLUXMAIL_RATE_PER_SECOND=50 fluxmail worker`
 
 export function addWorker(program: Command, run: Runner): void {
   program

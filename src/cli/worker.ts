@@ -1,6 +1,7 @@
 // `fluxmail worker`: the same worker as dist/workers/deliver.js, until a signal.
 
 import { once } from 'node:events'
+import type { Env } from '../config.js'
 import { openDeliverRole } from '../ops/deliver.js'
 import { type Context, type ExitCode, exitCodes } from './context.js'
 import { environmentWith, type Flag, speakingOfFlags, type Words } from './flag-words.js'
@@ -14,10 +15,10 @@ export interface WorkerOptions {
 
 export async function worker(options: WorkerOptions, context: Context): Promise<ExitCode> {
   const { signal, env } = context
-  const flags = flagsOf(options)
-  const words = { flags, env, advice: adviceOf(options) ?? [] }
+  const words = workerWords(options, env)
   try {
-    const role = await speakingOfFlags(words, () => openDeliverRole(environmentWith(flags, env), signal))
+    const start = () => openDeliverRole(environmentWith(words.flags, env), signal)
+    const role = await speakingOfFlags(words, start)
     if (!signal.aborted) await once(signal, 'abort')
     await role.close()
   } catch (error) {
@@ -25,6 +26,11 @@ export async function worker(options: WorkerOptions, context: Context): Promise<
     if (!signal.aborted) throw error
   }
   return exitCodes.done
+}
+
+/** Flags that stand before what configures a worker. */
+export function workerWords(options: WorkerOptions, env: Env): Words {
+  return { flags: flagsOf(options), env, advice: adviceOf(options) ?? [] }
 }
 
 function flagsOf({ redis, name, config, httpPort }: WorkerOptions): Flag[] {

@@ -1,4 +1,4 @@
-// First step: may this delivery be tried at all? The ledger's mark is looked at on every start of a job,
+// Second step: may this delivery be tried at all? The ledger's mark is looked at on every start of a job,
 // since a job that has sent can come back. A verdict means that nothing is sent again.
 
 import type { Barrier, Standing } from '../store/ledger.js'

@@ -3,6 +3,7 @@
 
 import type { RenderedMessage } from '../content/compile.js'
 import type { FileRef } from '../content/content.js'
+import type { Gate } from '../limits/gate.js'
 import type { Mailbox } from '../message/email-parts.js'
 import type {
   Entry,
@@ -95,8 +96,38 @@ export interface Grant {
   transmit(transmission: Transmission): Promise<Exchange>
 }
 
+/** A permit that is kept for one delivery. It is not for ever: one that has grown old is waited for again. */
+export interface Pass {
+  readonly relay: string
+  /** Leave to send one message now; false when it has grown old, and gone back by that. */
+  spend(): boolean
+  /** Gives the permit back, for somebody else; without effect once it was spent, and a second time. */
+  release(): void
+}
+
+/** Why no permit can be had now, and for whom. */
+export interface Throttled {
+  readonly kind: 'throttled'
+  readonly relay: string
+  /** What is short: the relay's rate, that of the provider, the messages of a day, or leave to connect. */
+  readonly short: 'relay' | 'provider' | 'day' | 'connections'
+  /** Who else waits for it. */
+  readonly gate: Gate
+  /** What passes this gate in a second, more than 0. */
+  readonly perSecond: number
+  /** When to come back; each message is told a time of its own. */
+  readonly waitMs: number
+}
+
+/** What comes of looking whether a permit can be had; without a pass there is nothing to be kept. */
+export type Passage =
+  | { readonly kind: 'open'; readonly pass?: Pass }
+  | Throttled
+  | { readonly kind: 'closing' }
+
 /** What comes of asking for a grant. */
 export type Permission =
+  | Throttled
   | { readonly kind: 'granted'; readonly grant: Grant }
   | { readonly kind: 'refused'; readonly relay: string; readonly exchange: Exchange }
   | { readonly kind: 'missing'; readonly route: string }
@@ -126,8 +157,12 @@ export interface Ports {
   /** Waits before the ledger is written to once more; false when the worker is gone and nobody can. */
   beforeRepeat(error: unknown): Promise<boolean>
   render(delivery: Delivery): Promise<{ message: RenderedMessage; sender: string }>
-  /** Waits for a connection to a relay of the route, and then for the permit to use it. */
-  permit(route: string | undefined, signal: AbortSignal, sender: string): Promise<Permission>
+  /** Keeps a permit for the delivery, as soon as one can be had and unless others wait in its place. */
+  look(delivery: Delivery, signal: AbortSignal): Promise<Passage>
+  /** Waits for a connection to a relay of the route, and spends the permit on it: that of `pass`, or another. */
+  permit(delivery: Delivery, signal: AbortSignal, sender: string, pass?: Pass): Promise<Permission>
+  /** Replies by which this relay asks for less, beside those that all are known by. */
+  slowerReplies?(relay: string): readonly string[] | undefined
   /** Aborted when what has not reached the wire in time was cut off. */
   readonly cutOff: AbortSignal
 }
@@ -141,6 +176,7 @@ export interface Attempt {
   readonly takeOver?: boolean
   readonly message?: RenderedMessage
   readonly sender?: string
+  readonly pass?: Pass
   readonly relay?: string
   readonly grant?: Grant
   readonly exchange?: Exchange

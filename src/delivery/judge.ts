@@ -1,4 +1,4 @@
-// Fifth step: what the exchange means for the delivery. Pure: a reply decides before an error code does,
+// Sixth step: what the exchange means for the delivery. Pure: a reply decides before an error code does,
 // and a fault of the relay or of the sender never fails a recipient.
 
 import { connectFault } from './connect-faults.js'
@@ -17,10 +17,13 @@ const refusedHoldMs = 60_000
 
 export function judge(attempt: Attempt): Attempt {
   if (attempt.exchange === undefined) throw new TypeError('judge needs an exchange')
-  return { ...attempt, outcome: judgeExchange(attempt.exchange) }
+  const { exchange, relay, ports } = attempt
+  const slower = relay === undefined ? undefined : ports.slowerReplies?.(relay)
+  return { ...attempt, outcome: judgeExchange(exchange, slower) }
 }
 
-export function judgeExchange(exchange: Exchange): Outcome {
+/** `slower`: replies by which this relay asks for less, beside those that are known. */
+export function judgeExchange(exchange: Exchange, slower: readonly string[] = []): Outcome {
   switch (exchange.kind) {
     case 'accepted':
       return acceptedBy(parseReply(exchange.response))
@@ -28,9 +31,10 @@ export function judgeExchange(exchange: Exchange): Outcome {
       return refusedBy(
         parseReply(exchange.response) ?? { code: 451, text: exchange.response },
         exchange.stage,
+        slower,
       )
     case 'broken':
-      return brokenIn(exchange)
+      return brokenIn(exchange, slower)
     case 'stopped':
       return { kind: 'held', reason: because(exchange.answer, 'the attempt was stopped'), holdMs: 0 }
   }
@@ -40,25 +44,25 @@ function acceptedBy(reply: Reply | undefined): Outcome {
   return reply ? { kind: 'sent', reply } : { kind: 'sent' }
 }
 
-function refusedBy(reply: Reply, stage: ReplyStage): Outcome {
-  return outcomeOf(judgeReply(reply, stage), stage, because(replyGroup(reply), reply.text, reply))
+function refusedBy(reply: Reply, stage: ReplyStage, slower: readonly string[]): Outcome {
+  return outcomeOf(judgeReply(reply, stage, slower), stage, because(replyGroup(reply), reply.text, reply))
 }
 
-function brokenIn(exchange: Broken): Outcome {
+function brokenIn(exchange: Broken, slower: readonly string[]): Outcome {
   const { phase, code, message, response } = exchange
   const reply = response === undefined ? undefined : parseReply(response)
-  if (reply !== undefined) return brokenWith(reply, exchange)
+  if (reply !== undefined) return brokenWith(reply, exchange, slower)
   if (phase === 'connect') return held(connectFault(code), 'connect', because(code, message))
   if (phase === 'envelope') return { kind: 'deferred', reason: because(code, message) }
   return { kind: 'unknown', reason: because('unknown', `no answer to the final dot: ${message}`) }
 }
 
 /** Which command of the envelope such a reply answers is not known, so that it can fail nobody. */
-function brokenWith(reply: Reply, { phase, code, message }: Broken): Outcome {
+function brokenWith(reply: Reply, { phase, code, message }: Broken, slower: readonly string[]): Outcome {
   const reason = because(replyGroup(reply), message, reply)
-  if (phase === 'window') return outcomeOf(judgeReply(reply, 'body'), 'body', reason)
+  if (phase === 'window') return outcomeOf(judgeReply(reply, 'body', slower), 'body', reason)
   const stage = phase === 'envelope' ? 'data' : code === 'EAUTH' ? 'auth' : 'connect'
-  const judgement = judgeReply(reply, stage)
+  const judgement = judgeReply(reply, stage, slower)
   return outcomeOf(judgement === 'permanent' ? 'temporary' : judgement, stage, reason)
 }
 

@@ -1,6 +1,8 @@
 // What an attempt came to: one value of a closed union, and the reason behind it.
 // Nothing else decides what becomes of a delivery; the queue only carries out what stands here.
 
+import type { Gate } from '../limits/gate.js'
+
 /** A reply of a relay, as it was given (RFC 5321, 4.2). */
 export interface Reply {
   readonly code: number
@@ -42,6 +44,9 @@ export type Outcome =
       /** Missing where it is nobody's: paused, closing, no permit. */
       readonly fault?: Fault
       readonly slower?: true
+      /** No permit can be had at this gate, which lets so many through in a second: others wait there as well. */
+      readonly gate?: Gate
+      readonly perSecond?: number
     }
   | { readonly kind: 'failed'; readonly reason: Reason }
   | { readonly kind: 'skipped'; readonly reason: Reason }

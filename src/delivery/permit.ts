@@ -1,9 +1,10 @@
-// Third step: leave to use a relay, taken right before the wire. Waiting for it spends nothing.
-// Bottleneck paces blocks of permits, since it grants only some 400 `schedule` calls a second.
+// Fourth step: leave to use a relay, spent right before the wire. Waiting for it spends nothing.
+// Bottleneck paces blocks of permits and the calls for them, since it grants only some 400 `schedule` calls a second.
 
 import Bottleneck from 'bottleneck'
 import type { Attempt, Permission } from './delivery.js'
 import { judge } from './judge.js'
+import { closing, throttled } from './look.js'
 import { because, type Outcome } from './outcome.js'
 
 /** How long a delivery waits whose route is not configured in this worker. */
@@ -12,9 +13,9 @@ const MISSING_ROUTE_HOLD_MS = 30_000
 const BLOCKS_PER_SECOND = 20
 
 export async function permit(attempt: Attempt): Promise<Attempt> {
-  const { ports, delivery, signal, sender } = attempt
+  const { ports, delivery, signal, sender, pass } = attempt
   if (sender === undefined) throw new TypeError('permit needs a rendered message')
-  const permission = await ports.permit(delivery.route, signal, sender)
+  const permission = await ports.permit(delivery, signal, sender, pass)
   switch (permission.kind) {
     case 'granted':
       return { ...attempt, relay: permission.grant.relay, grant: permission.grant }
@@ -24,11 +25,10 @@ export async function permit(attempt: Attempt): Promise<Attempt> {
       return { ...attempt, outcome: missing(permission.route) }
     case 'shut':
       return { ...attempt, relay: permission.relay, outcome: shut(permission, sender) }
+    case 'throttled':
+      return { ...attempt, relay: permission.relay, outcome: throttled(permission) }
     case 'closing':
-      return {
-        ...attempt,
-        outcome: { kind: 'held', reason: because('closing', 'the worker is closing'), holdMs: 0 },
-      }
+      return { ...attempt, outcome: closing }
   }
 }
 
@@ -44,6 +44,34 @@ function shut({ relay, why, waitMs, said }: Permission & { kind: 'shut' }, sende
       ? because('sender_held', `the relay ${relay} refuses the sender ${sender} for now${words}`)
       : because('circuit_open', `the relay ${relay} is not used for now${words}`)
   return { kind: 'held', reason, holdMs: waitMs }
+}
+
+/** Calls that are made one after the other, and no sooner than `apartMs` after the one before was begun. */
+export interface Calls {
+  /** One call more, as soon as may be; what is ordered meanwhile is the same call. */
+  order(): void
+  close(): void
+}
+
+export function createCalls(apartMs: number, call: () => Promise<void>): Calls {
+  const limiter = new Bottleneck({ minTime: apartMs, maxConcurrent: 1 })
+  let isOrdered = false
+  let isClosed = false
+  const run = () => {
+    isOrdered = false
+    return call()
+  }
+  return {
+    order() {
+      if (isOrdered || isClosed) return
+      isOrdered = true
+      limiter.schedule(run).catch(() => undefined)
+    },
+    close() {
+      isClosed = true
+      void limiter.stop({ dropWaitingJobs: true }).catch(() => undefined)
+    },
+  }
 }
 
 export interface Pace {

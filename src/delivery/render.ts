@@ -1,4 +1,4 @@
-// Second step: the bytes for this one recipient. What cannot be rendered fails this recipient alone;
+// Third step: the bytes for this one recipient. What cannot be rendered fails this recipient alone;
 // what cannot be loaded is not the recipient's fault and waits.
 
 import { FluxMailError, messageOf } from '../errors.js'

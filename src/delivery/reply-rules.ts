@@ -7,6 +7,7 @@ import { fits, type Judgement, type Rule } from './reply-rule.js'
 import { rulesByCommand } from './rules-by-command.js'
 import { rulesByTag } from './rules-by-tag.js'
 import { rulesByWords } from './rules-by-words.js'
+import { isOneOf } from './slower-replies.js'
 
 export type { Judgement } from './reply-rule.js'
 
@@ -18,9 +19,13 @@ const address = /[^\s<>"'(),;:[\]]+@[^\s<>"'(),;:[\]]+/g
 /** Rules in order; the first that fits decides. */
 export const replyRules: readonly Rule[] = [...rulesByTag, ...rulesByWords, ...rulesByCommand]
 
-/** Whom a refusal speaks of. Before MAIL FROM nobody's recipient can be at fault. */
-export function judgeReply(reply: Reply, stage: ReplyStage): Judgement {
+/**
+ * Whom a refusal speaks of. Before MAIL FROM nobody's recipient can be at fault.
+ * `slower`: replies by which this relay asks for less, which go before the table.
+ */
+export function judgeReply(reply: Reply, stage: ReplyStage, slower: readonly string[] = []): Judgement {
   const read = { ...reply, text: reply.text.slice(0, LONGEST_TEXT).replace(address, '@') }
+  if (isOneOf(slower, read)) return 'slower'
   const rule = replyRules.find((each) => fits(each, read, stage))
   if (rule) return rule.judgement
   if (stage === 'connect') return 'relay'

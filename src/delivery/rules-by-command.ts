@@ -86,6 +86,18 @@ export const rulesByCommand: readonly Rule[] = [
     },
   },
   {
+    // Before a recipient is named, security and policy (RFC 3463, 3.8) can only be about how much we send.
+    judgement: 'slower',
+    stages: ['mail'],
+    code: /^4(?:21|5[014])$/,
+    enhanced: /^4\.7\./,
+    example: {
+      stage: 'mail',
+      reply: '421 4.7.1 Intrusion prevention active for [192.0.2.1][R]',
+      source: 'https://github.com/zytzagoo/smtp-validate-email/issues/9 (the command is ours)',
+    },
+  },
+  {
     // It does not know the command, or what we add to it.
     judgement: 'relay',
     stages: ['mail'],

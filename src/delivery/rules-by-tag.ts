@@ -74,6 +74,18 @@ export const rulesByTag: readonly Rule[] = [
     },
   },
   {
+    // Google: an unusual rate. The same number under a permanent code is a verdict.
+    judgement: 'slower',
+    code: /^4/,
+    enhanced: /^4\.7\.28$/,
+    example: {
+      stage: 'body',
+      reply:
+        '421-4.7.28 [192.0.2.1       4] Our system has detected an unusual rate of\r\n421-4.7.28 unsolicited mail originating from your IP address.',
+      source: 'https://github.com/mail-in-a-box/mailinabox/issues/1771 (the rest of the reply is left out)',
+    },
+  },
+  {
     // What we are: our address, its name in the DNS, its reputation, our mail as a whole.
     judgement: 'policy',
     enhanced: /^[45]\.7\.(?:2[589]|50[12367]|51[015]|6\d\d)$/,
@@ -82,6 +94,19 @@ export const rulesByTag: readonly Rule[] = [
       reply:
         "550 5.7.515 Access denied, sending domain EXAMPLE.JP doesn't meet the required authentication level. The sender's domain in the 5322.From address doesn't meet the authentication requirements",
       source: `${bounces}/rhost-microsoft-06.eml`,
+    },
+  },
+  {
+    // Yahoo: deferred by volume or complaints. TS03 and TS09 say that trying again is of no use.
+    judgement: 'slower',
+    code: /^4/,
+    words: /\[(?:IP)?TSS?(?!0[39])\d\d\]/i,
+    example: {
+      stage: 'mail',
+      reply:
+        '421 4.7.0 [TSS05] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints - 4.16.55.1',
+      source:
+        'https://community.fortinet.com/t5/FortiMail/Troubleshooting-Tip-How-to-resolve-421-4-7-0-TSS05-Messages-from/ta-p/380206',
     },
   },
   {

@@ -14,7 +14,7 @@ export const rulesByWords: readonly Rule[] = [
   {
     judgement: 'temporary',
     stages: inTransaction,
-    words: /\bgr[ea]y-?list/i,
+    words: /\bgr[ea]y[- ]?list/i,
     example: {
       stage: 'rcpt',
       reply: '451 4.7.1 <user@example.com>: Recipient address rejected: Greylisted, try again in 300 seconds',
@@ -76,7 +76,7 @@ export const rulesByWords: readonly Rule[] = [
     judgement: 'temporary',
     stages: afterSender,
     words:
-      /\b(?:recipient|user|mailbox)\b(?!@| sending)(?:[^.]|\.\w){0,60}\b(?:rate|too (?:much|many|quickly)|thread limit)\b|too many [^.]{0,40} for (?:this |the )?(?:user|recipient|mailbox)|to this recipient|recipients? domain[^.]{0,20} quota/i,
+      /\b(?:recipient|user|mailbox)\b(?!@| sending)(?:[^.]|\.\w){0,60}\b(?:rate|too (?:much|many|quickly)|thread limit)\b|too (?:many|much) [^.]{0,40} for (?:this |the )?(?:user|recipient|mailbox)|\brate [^.]{0,40} for (?:this |the )?recipient|to this recipient|receiving [^.]{0,20} too (?:fast|frequent)|recipients? domain[^.]{0,20} quota/i,
     example: {
       stage: 'rcpt',
       reply:

@@ -1,4 +1,4 @@
-// Fourth step: the wire. The mark is written right before the bytes that the final dot follows, and not before the rest,
+// Fifth step: the wire. The mark is written right before the bytes that the final dot follows, and not before the rest,
 // so the ledger never has to guess whether the window was opened.
 
 import { isPast, pastItsTime } from './backoff.js'

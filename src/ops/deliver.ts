@@ -3,11 +3,19 @@
 import { readFileSync } from 'node:fs'
 import { type Env, parseConfigFile, parseDurability, processEnv, type WorkerConfigInput } from '../config.js'
 import { DeliveryWorker } from '../delivery-worker.js'
-import { type EnvironmentValues, parseEnvironment, pickValues, relayOptionsOf } from '../environment.js'
+import {
+  type EnvironmentValues,
+  limitValues,
+  parseEnvironment,
+  pickValues,
+  relayOptionsOf,
+  variableOf,
+} from '../environment.js'
 import { FluxMailError, messageOf } from '../errors.js'
-import { defaultRedisUrl } from '../redis.js'
+import { renameFields } from '../named-fields.js'
 import { createLogger, type LogLevel, logLevels } from '../telemetry/log.js'
 import { openOpsServer } from './http.js'
+import { redisTargetOf } from './redis-settings.js'
 
 export interface Role {
   /** Where the role's HTTP port listens. */
@@ -29,12 +37,9 @@ export async function openDeliverRole(env: Env = processEnv(), signal?: AbortSig
   const values = parseEnvironment(env)
   const config = workerConfigOf(values)
   const logger = createLogger(logLevelOf(values.logLevel))
-  const worker = new DeliveryWorker({
-    ...config,
-    redis: values.redis ?? defaultRedisUrl,
-    logger,
-    ...(values.name === undefined ? {} : { name: values.name }),
-  })
+  const redis = redisTargetOf(values)
+  const name = values.name === undefined ? {} : { name: values.name }
+  const worker = speakingOfVariables(values, () => new DeliveryWorker({ ...config, redis, logger, ...name }))
   const httpHost = values.httpHost ?? DEFAULT_HTTP_HOST
   const server = await openOpsServer(worker, httpHost, values.httpPort ?? DEFAULT_HTTP_PORT)
   const close = async () => {
@@ -74,21 +79,50 @@ function logLevelOf(level = 'info'): LogLevel {
  */
 export function workerConfigOf(values: EnvironmentValues): WorkerConfigInput {
   const own = {
-    ...pickValues(values, ['concurrency', 'maxPerWorkerPerSecond', 'logAddresses']),
+    ...pickValues(values, ['concurrency', 'maxPerWorkerPerSecond', 'mxLookup', 'shards', 'logAddresses']),
     ...(values.durability === undefined ? {} : { durability: parseDurability(values.durability) }),
   }
-  if (values.config !== undefined) return { ...readConfigFile(values.config), ...own }
+  if (values.config !== undefined) return { ...limited(readConfigFile(values.config), values), ...own }
   return { relays: { [relayName]: relayOf(values) }, ...own }
 }
 
 const relayName = 'main'
 
+/** Runs what checks a relay that is made of variables, and says what is wrong with it of those. */
+export function speakingOfVariables<T>(values: EnvironmentValues, check: () => T): T {
+  try {
+    return check()
+  } catch (thrown) {
+    if (values.config !== undefined || !(thrown instanceof FluxMailError)) throw thrown
+    const { code, message, cause, details } = thrown
+    const said = renameFields(message, (field, inner) => {
+      const option = field === 'relays' ? inner.replace(`.${relayName}.`, '') : field
+      return variableOf(option) === option ? undefined : variableOf(option)
+    })
+    throw new FluxMailError(code, said, { cause, details: { ...details } })
+  }
+}
+
 function relayOf(values: EnvironmentValues): WorkerConfigInput['relays'][string] {
-  const { host } = values
-  if (host !== undefined) return { host, ...relayOptionsOf(values) }
+  const { host, preset } = values
+  if (host !== undefined || preset !== undefined) return { host, ...relayOptionsOf(values) }
   throw new FluxMailError(
     'invalid_config',
-    'no relay is configured: set FLUXMAIL_HOST, or FLUXMAIL_CONFIG to a JSON file with relays',
+    'no relay is configured: set FLUXMAIL_HOST or FLUXMAIL_PRESET, or FLUXMAIL_CONFIG to a JSON file with relays',
+  )
+}
+
+/** A limit of the environment is that of the one relay; passing it over would send more than was meant. */
+function limited(config: WorkerConfigInput, values: EnvironmentValues): WorkerConfigInput {
+  const limits = pickValues(values, limitValues)
+  const [set] = Object.keys(limits)
+  if (set === undefined || typeof config?.relays !== 'object' || config.relays === null) return config
+  const [relay, ...more] = Object.entries(config.relays)
+  if (relay === undefined) return config
+  if (more.length === 0) return { ...config, relays: { [relay[0]]: { ...relay[1], ...limits } } }
+  throw new FluxMailError(
+    'invalid_config',
+    `${variableOf(set)} is for a single relay, and FLUXMAIL_CONFIG has ${more.length + 1}: write ${set} into the relay that is meant`,
   )
 }
 

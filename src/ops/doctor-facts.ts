@@ -1,8 +1,10 @@
 // The facts that the doctor judges, as Redis and this process tell them.
 // It asks for nothing that a hosted Redis forbids: INFO and TIME, never CONFIG.
 
+import type { Socket } from 'node:net'
 import type { Clock } from '../clock.js'
 import type { WorkerConfig } from '../config.js'
+import { connectionsOf } from '../limits/connection-limit.js'
 import type { Redis } from '../redis.js'
 import type { Facts, RedisFacts, WorkerFacts } from './doctor.js'
 
@@ -24,8 +26,11 @@ export function workerFacts(
   config: Pick<WorkerConfig, 'relays' | 'concurrency' | 'lockMs' | 'durability'>,
 ): WorkerFacts {
   const { relays, concurrency, lockMs, durability } = config
-  const connections = Object.values(relays).reduce((sum, relay) => sum + relay.maxConnections, 0)
-  return { concurrency, connections, lockMs, durability }
+  const connections = Object.values(relays).reduce((sum, relay) => sum + connectionsOf(relay), 0)
+  const unbridled = Object.entries(relays)
+    .filter(([, { ratePerSecond, selfTuning }]) => ratePerSecond === undefined && !selfTuning)
+    .map(([relay]) => relay)
+  return { concurrency, connections, unbridled, lockMs, durability }
 }
 
 async function redisFacts(redis: Redis, clock: Clock): Promise<RedisFacts> {
@@ -45,8 +50,12 @@ async function redisFacts(redis: Redis, clock: Clock): Promise<RedisFacts> {
   }
 }
 
-function addressOf({ options: { host, port, path, tls } }: Redis): string {
-  return path ? `-s ${path}` : `-h ${host} -p ${port}${tls ? ' --tls' : ''}`
+/** Of the server itself, where it was found by a Sentinel or by a cluster. */
+function addressOf({ options, stream }: Redis): string {
+  const { host, port, path, tls, sentinels, Connector } = options
+  if (path) return `-s ${path}`
+  const { remoteAddress = host, remotePort = port } = sentinels || Connector ? (stream as Socket) : {}
+  return `-h ${remoteAddress} -p ${remotePort}${tls ? ' --tls' : ''}`
 }
 
 /** Our clock against that of Redis, in the middle of the question. */

@@ -20,6 +20,8 @@ export interface WorkerFacts {
   readonly concurrency: number
   /** Connections to all relays together. */
   readonly connections: number
+  /** Relays with neither a rate nor tuning. */
+  readonly unbridled: readonly string[]
   readonly lockMs: number
   readonly durability: 'primary' | 'replicated'
 }
@@ -58,6 +60,7 @@ const checks: Readonly<Record<string, Check>> = {
   clock: ({ redis }) => clock(redis),
   'event loop': eventLoop,
   connections: ({ worker }) => connections(worker),
+  limits: ({ worker }) => limits(worker),
   replica: replica,
 }
 
@@ -123,7 +126,15 @@ function connections(worker: WorkerFacts | undefined): Problem {
   const { concurrency, connections: open } = worker
   return warning(
     `${concurrency} deliveries at once share ${open} connections: most of them only wait`,
-    '`maxConnections` of the relay (FLUXMAIL_MAX_CONNECTIONS), or a lower `concurrency` (FLUXMAIL_CONCURRENCY)',
+    '`maxConnectionsPerWorker` of the relay (FLUXMAIL_MAX_CONNECTIONS_PER_WORKER) and its `maxConnections`, or a lower `concurrency` (FLUXMAIL_CONCURRENCY)',
+  )
+}
+
+function limits(worker: WorkerFacts | undefined): Problem {
+  if (worker === undefined || worker.unbridled.length === 0) return undefined
+  return warning(
+    `${worker.unbridled.join(', ')}: no rate, and none that follows what the relay says: it is sent to as fast as it answers`,
+    '`ratePerSecond` of the relay (FLUXMAIL_RATE_PER_SECOND), or `selfTuning: true`',
   )
 }
 
@@ -144,6 +155,9 @@ function fine(check: string, { redis, eventLoopLagMs, worker }: Facts): string {
     'event loop': `stood still for ${Math.round(eventLoopLagMs)} ms at the most`,
     connections: worker
       ? `${worker.concurrency} deliveries at once, ${worker.connections} connections`
+      : 'no worker is configured here',
+    limits: worker
+      ? 'every relay has a rate, or one that follows what it says'
       : 'no worker is configured here',
     replica:
       worker?.durability === 'replicated' ? `${redis.replicas ?? 'not said'} connected` : 'not asked for',

@@ -10,13 +10,15 @@ import { keyPairProblem } from '../ingress/key-pair.js'
 
 export type IngressSettings = Omit<IngressOptions, 'queue' | 'logger' | 'metrics' | 'clock'> & {
   readonly lanes: readonly string[]
+  readonly shards: number | undefined
 }
 
 /** @throws FluxMailError `invalid_config`, `read_error` */
 export function readIngressSettings(values: EnvironmentValues): IngressSettings {
-  const lanes = lanesOf(values)
+  const { lanes, shards } = placesOf(values)
   const settings = {
     lanes,
+    shards,
     host: values.ingressHost,
     port: portOf('FLUXMAIL_INGRESS_PORT', values.ingressPort),
     securePort: portOf('FLUXMAIL_INGRESS_SECURE_PORT', values.ingressSecurePort),
@@ -72,12 +74,12 @@ function usersOf({ ingressUsers: file }: EnvironmentValues): IngressSettings['us
   throw invalid(`FLUXMAIL_INGRESS_USERS (${file}) must hold an array of users`)
 }
 
-/** The lanes of the workers' configuration file, where there is one: the queue must know the same. */
-function lanesOf({ config: file }: EnvironmentValues): string[] {
-  if (file === undefined) return Object.keys(defaultLanes)
+/** What the workers' configuration file says of lanes, where there is one: the queue must know the same. */
+function placesOf({ config: file, shards }: EnvironmentValues) {
+  if (file === undefined) return { lanes: Object.keys(defaultLanes), shards }
   const where = `FLUXMAIL_CONFIG (${file})`
   const config = parseConfig(workerSchema, parseConfigFile(read('FLUXMAIL_CONFIG', file), where), where)
-  return Object.keys(config.lanes)
+  return { lanes: Object.keys(config.lanes), shards: shards ?? config.shards }
 }
 
 /** Better now than at the first message. */

@@ -5,13 +5,13 @@ import { type EnvironmentValues, parseEnvironment } from '../environment.js'
 import { FluxMailError } from '../errors.js'
 import { openIngress } from '../ingress/ingress.js'
 import { MailQueue } from '../mail-queue.js'
-import { defaultRedisUrl } from '../redis.js'
 import { createLogger, type LogLevel } from '../telemetry/log.js'
 import { createMetrics } from '../telemetry/metrics.js'
 import type { Role } from './deliver.js'
 import { openOpsServer } from './http.js'
 import { readIngressSettings } from './ingress-settings.js'
 import { inVariables } from './ingress-words.js'
+import { redisTargetOf } from './redis-settings.js'
 
 export interface IngressRole extends Role {
   /** Where SMTP with STARTTLS listens. */
@@ -40,13 +40,14 @@ export async function openIngressRole(env: Env = processEnv()): Promise<IngressR
 }
 
 async function openRole(values: EnvironmentValues): Promise<IngressRole> {
-  const { lanes, ...settings } = readIngressSettings(values)
+  const { lanes, shards, ...settings } = readIngressSettings(values)
   const logger = createLogger((values.logLevel ?? 'info') as LogLevel)
   const metrics = createMetrics()
   const queue = new MailQueue({
-    redis: values.redis ?? defaultRedisUrl,
+    redis: redisTargetOf(values),
     name: values.name,
     lanes,
+    shards,
     durability: parseDurability(values.durability),
   })
   const closers: (() => Promise<void>)[] = [() => queue.close()]

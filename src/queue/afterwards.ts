@@ -12,7 +12,7 @@ import { createSuppressionStore } from '../store/suppressions.js'
 import { type BatchSurroundings, lookAround } from './batch-progress.js'
 import type { BatchStatus } from './batch-status.js'
 import { type DeliveryRecord, factsOf } from './delivery-record.js'
-import { type DeliveryExplanation, explainDelivery } from './explain.js'
+import { type DeliveryExplanation, type ExplainContext, explainDelivery } from './explain.js'
 import {
   type BatchExplanation,
   checkExplained,
@@ -20,8 +20,9 @@ import {
   explainBatch,
 } from './explain-batch.js'
 import { type FailureFilter, parseFailureFilter } from './failure-filter.js'
-import { Failures } from './failures.js'
+import { Failures, readFailures } from './failures.js'
 import type { LaneQueues } from './lane-queues.js'
+import type { RelayLimitStatus } from './limit-status.js'
 import { deliveryOf, entryOf, isDeliveryId, parsePayload } from './payload.js'
 import {
   parseReplayOptions,
@@ -39,10 +40,16 @@ export interface AfterwardsContext {
   readonly room: Room
   readonly ledger: Pick<Ledger, 'claim'>
   readonly clock: Clock
-  /** What our keys begin with. */
+  readonly fleet: ExplainContext['fleet']
+  /** What our keys begin with; of all shards that of the first. */
   readonly name: string
   /** Runs what talks to Redis. */
   run<T>(command: () => Promise<T>): Promise<T>
+  /** Runs what writes, and resolves once it is as durable as the queue was told to be. */
+  store<T>(write: () => Promise<T>): Promise<T>
+  limits(): Promise<readonly RelayLimitStatus[]>
+  /** As far as it is known without asking. */
+  providerOf(address: string): string
   describe(id: string): Promise<DeliveryRecord>
   statusOf(batchId: string): Promise<BatchStatus>
   /** @throws FluxMailError `delivery_not_found` */
@@ -51,7 +58,8 @@ export interface AfterwardsContext {
 
 export interface Afterwards {
   failures(filter: FailureFilter): Failures
-  replay(filter: FailureFilter, options: ReplayOptions): Promise<ReplayResult>
+  /** `isPart`: the filter was split, and what it names is looked for by others too. */
+  replay(filter: FailureFilter, options: ReplayOptions, isPart?: boolean): Promise<ReplayResult>
   resolve(id: string, verdict: ResolvedAs): Promise<void>
   explain(id: string): Promise<DeliveryExplanation | BatchExplanation>
   readonly surroundings: BatchSurroundings
@@ -72,8 +80,10 @@ export function createAfterwards(context: AfterwardsContext): Afterwards {
     checkRoom: () => context.room.check(),
   }
   const resolve = createResolver(redis, keys)
-  const failures = (filter: FailureFilter) =>
-    new Failures(replaying, parseFailureFilter(filter, lanes, 'failures'))
+  const failures = (filter: FailureFilter) => {
+    const parsed = parseFailureFilter(filter, lanes, 'failures')
+    return new Failures(() => readFailures(replaying, parsed))
+  }
   const explaining: ExplainBatchContext = {
     ...context,
     reopen,
@@ -96,13 +106,13 @@ export function createAfterwards(context: AfterwardsContext): Afterwards {
         isDeliveryId(checked) ? explainDelivery(explaining, checked) : explainBatch(explaining, checked),
       )
     },
-    async replay(filter, options) {
+    async replay(filter, options, isPart) {
       const parsed = parseReplayOptions(options)
-      return replayFailures(replaying, parseFailureFilter(filter, lanes, 'replay'), parsed)
+      return replayFailures(replaying, parseFailureFilter(filter, lanes, 'replay'), { ...parsed, isPart })
     },
     async resolve(id, verdict) {
       const checked = parseResolvedAs(verdict)
-      await run(async () => {
+      await context.store(async () => {
         const { job, lane, entry } = await find(id)
         const { recipient, createdAt } = deliveryOf(factsOf(job, lane), job.timestamp)
         const facts = { recipient: recipient.address, enqueuedAt: createdAt }

@@ -8,6 +8,7 @@ import type { BatchStatus } from './batch-status.js'
 import { surroundingsOf } from './explain.js'
 import { type ExplainBatchContext, explainBatch } from './explain-batch.js'
 import type { FailureGroup } from './failures.js'
+import type { RelayLimitStatus, TunedStatus } from './limit-status.js'
 import type { Surroundings, Wait } from './waits.js'
 
 export interface BatchProgress extends BatchStatus {
@@ -22,13 +23,20 @@ export interface BatchProgress extends BatchStatus {
 export interface BatchRelay extends RelayStatus {
   /** How many workers that are there may use it. */
   readonly workers: number
-  /** What those workers may send in a second, through all their relays; missing where one has no limit. */
+  /** What may go through it in a second, by its own limit and by those of its workers; missing without any. */
   readonly perSecond?: number
+  /** What the whole fleet sends through it in a second. */
+  readonly sending: number
+  /** What it may have within 24 hours now, and what it has had; missing without such a limit. */
+  readonly day?: { readonly now: number; readonly used: number }
+  /** Since when it is slowed down, and what it said. */
+  readonly tuned?: TunedStatus
 }
 
 /** What a batch asks of the queue around it. */
 export interface BatchSurroundings {
-  look(status: BatchStatus): Promise<Pick<BatchProgress, 'waits' | 'relays'>>
+  /** The status comes back without an ETA where limits of a day forbid it. */
+  look(status: BatchStatus): Promise<Omit<BatchProgress, 'groups'>>
   /** All of them, the largest first. */
   groups(id: string): Promise<readonly FailureGroup[]>
 }
@@ -36,29 +44,47 @@ export interface BatchSurroundings {
 export async function lookAround(
   context: ExplainBatchContext,
   status: BatchStatus,
-): Promise<Pick<BatchProgress, 'waits' | 'relays'>> {
-  const [{ waits }, around] = await Promise.all([
+): Promise<Omit<BatchProgress, 'groups'>> {
+  const [{ status: seen, waits }, around] = await Promise.all([
     explainBatch({ ...context, statusOf: async () => status, groupsOf: async () => [] }, status.id),
     surroundingsOf(context),
   ])
-  return { waits, relays: relaysOf(around, status.route) }
+  return { ...seen, waits, relays: relaysOf(around, status.route) }
 }
 
-function relaysOf({ relays, workers }: Surroundings, route: string | undefined): BatchRelay[] {
+function relaysOf({ relays, workers, limits }: Surroundings, route: string | undefined): BatchRelay[] {
   const own = relaysOfRoute(workers, route)
   return relays
     .filter(({ relay }) => own === undefined || own.has(relay))
     .map((status) => ({
       ...status,
-      ...limitOf(workers.filter(({ relays }) => relays.includes(status.relay))),
+      ...limitOf(
+        workers.filter(({ relays }) => relays.includes(status.relay)),
+        limits.find(({ relay }) => relay === status.relay),
+      ),
     }))
 }
 
-function limitOf(workers: readonly WorkerStatus[]): Pick<BatchRelay, 'workers' | 'perSecond'> {
+function limitOf(
+  workers: readonly WorkerStatus[],
+  status: RelayLimitStatus | undefined,
+): Omit<BatchRelay, keyof RelayStatus> {
+  const bucket = status?.buckets[0]
+  const { now, used = 0 } = status?.day ?? {}
   const limits = workers.flatMap(({ perSecond }) => perSecond ?? [])
   const isLimited = limits.length > 0 && limits.length === workers.length
-  const perSecond = limits.reduce((sum, limit) => sum + limit, 0)
-  return { workers: workers.length, ...(isLimited ? { perSecond } : {}) }
+  const together = limits.reduce((sum, limit) => sum + limit, 0)
+  const least = Math.min(
+    isLimited ? together : Number.POSITIVE_INFINITY,
+    bucket?.ratePerSecond.now ?? Number.POSITIVE_INFINITY,
+  )
+  return {
+    workers: workers.length,
+    ...(least < Number.POSITIVE_INFINITY ? { perSecond: least } : {}),
+    sending: bucket?.sending ?? 0,
+    ...(now === undefined ? {} : { day: { now, used } }),
+    ...(bucket?.tuned ? { tuned: bucket.tuned } : {}),
+  }
 }
 
 export interface FollowedGroups {

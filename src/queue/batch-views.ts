@@ -10,7 +10,6 @@ import { createBatchControlStore } from '../store/batch-control.js'
 import type { BatchStore } from '../store/batches.js'
 import type { ChunkStore } from '../store/chunks.js'
 import type { Ledger } from '../store/ledger.js'
-import type { Replicas } from '../store/replicas.js'
 import { Batch, type BatchView } from './batch.js'
 import { createBatchControl } from './batch-control.js'
 import type { BatchSurroundings } from './batch-progress.js'
@@ -32,16 +31,18 @@ export interface BatchViewsOptions {
   readonly chunks: ChunkStore
   readonly ledger: Pick<Ledger, 'record' | 'forget'>
   readonly lanes: LaneQueues
-  readonly replicas: Replicas | undefined
   readonly clock: Clock
   surroundings(): BatchSurroundings
   /** Runs what talks to Redis. */
   run<T>(command: () => Promise<T>): Promise<T>
+  /** Runs what a caller was told to have been written, which then stays so when the primary fails. */
+  store<T>(write: () => Promise<T>): Promise<T>
 }
 
 export interface BatchViews {
+  readonly view: BatchView
   /** @throws FluxMailError `invalid_params` */
-  handle(id: string): Batch
+  handle(id: string, over?: BatchView): Batch
   /** Newest first. */
   list(options: BatchesOptions): Promise<BatchStatus[]>
 }
@@ -56,8 +57,8 @@ export function createBatchViews(options: BatchViewsOptions): BatchViews {
   const { redis, keys, batches, run, clock } = options
   const view = viewOf(options)
 
-  function handle(id: string): Batch {
-    if (typeof id === 'string') return new Batch(id, view, clock)
+  function handle(id: string, over = view): Batch {
+    if (typeof id === 'string') return new Batch(id, over, clock)
     throw new FluxMailError('invalid_params', `id: it is ${kindOf(id)}, not the id of a batch`)
   }
 
@@ -67,6 +68,7 @@ export function createBatchViews(options: BatchViewsOptions): BatchViews {
   }
 
   return {
+    view,
     handle,
     async list(given) {
       const { limit, active } = parseBatchesOptions(given)
@@ -81,16 +83,9 @@ export function createBatchViews(options: BatchViewsOptions): BatchViews {
     },
   }
 
-  function viewOf({ chunks, lanes, replicas, surroundings }: BatchViewsOptions): BatchView {
+  function viewOf({ chunks, lanes, store, surroundings }: BatchViewsOptions): BatchView {
     const control = createBatchControlStore(redis, keys)
     const calls = createBatchControl({ control, batches, chunks, lanes, clock })
-    /** What a caller was told to be stopped stays so when the primary fails. */
-    const confirmed = (call: () => Promise<boolean>) =>
-      run(async () => {
-        const answer = await call()
-        await replicas?.confirm()
-        return answer
-      })
     return {
       read: (id) => run(() => batches.read(id)),
       failures: (id) => run(() => batches.failures(id)),
@@ -98,9 +93,9 @@ export function createBatchViews(options: BatchViewsOptions): BatchViews {
       observe: (id, lane) => run(() => control.observe(id, lane)),
       look: (status) => surroundings().look(status),
       groups: (id) => surroundings().groups(id),
-      pause: (id, stop) => confirmed(() => calls.pause(id, stop)),
-      resume: (id) => confirmed(() => calls.resume(id)),
-      cancel: (id, stop) => confirmed(() => calls.cancel(id, stop)),
+      pause: (id, stop) => store(() => calls.pause(id, stop)),
+      resume: (id) => store(() => calls.resume(id)),
+      cancel: (id, stop) => store(() => calls.cancel(id, stop)),
       delete: (id) => run(() => deleteBatch({ ...options, cancel: (each) => calls.cancel(each, {}) }, id)),
     }
   }

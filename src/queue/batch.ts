@@ -120,7 +120,7 @@ export class Batch {
     for await (const status of this.#follow(options)) {
       const around = await this.#store.look(status)
       const isLast = status.pending === 0 && !isFirst
-      yield { ...status, ...around, groups: await (isLast ? groups.last(status) : groups.now(status)) }
+      yield { ...around, groups: await (isLast ? groups.last(status) : groups.now(status)) }
       isFirst = false
       const isPatient = options.signal?.aborted || (options.whileIncomplete && status.pending > 0)
       if (isStranded(status) && !isPatient) throw incomplete(status)

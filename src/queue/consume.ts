@@ -9,8 +9,10 @@ import type { Attempt, Delivery } from '../delivery/delivery.js'
 import { because, type Outcome } from '../delivery/outcome.js'
 import { messageOf } from '../errors.js'
 import { isPassing, type Keys, type Redis } from '../redis.js'
+import { createAsideStore } from '../store/aside.js'
 import { repeatableSeconds, unknownSeconds } from '../store/finished-verdicts.js'
 import { createForgetFailed } from '../store/reopen.js'
+import { type Aside, createAside } from './aside.js'
 import { factsOf, isUnknown, type JobResult } from './delivery-record.js'
 import { createJobData } from './job-data.js'
 import { PatientWorker } from './patient-worker.js'
@@ -28,6 +30,8 @@ export interface ConsumerOptions {
   readonly finishedSeconds: number
   readonly retry: RetryRule
   readonly clock: Clock
+  /** The provider of an address, as far as it is known now. */
+  providerOf(address: string): string
   /** Makes one attempt; `token` is the lock that it owns its job by. */
   attempt(delivery: Delivery, token: string): Promise<Attempt & { readonly outcome: Outcome }>
   /** A job of ours that cannot be read. */
@@ -65,6 +69,8 @@ const MOVE_AGAIN_MS = 1_000
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { redis, keys, lane, concurrency, clock, lockMs } = options
   const keepData = createJobData(redis)
+  const { providerOf } = options
+  const aside = createAside({ store: createAsideStore(redis, keys), lane, clock, providerOf })
   const stopping = new AbortController()
   // Every job that cannot be moved listens.
   setMaxListeners(0, stopping.signal)
@@ -90,7 +96,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       watch.taken()
       try {
         const keep = (payload: Payload) => keepData(`${keys.bullPrefix}:${lane}:${job.id}`, payload)
-        return await process(options, job, token, { keep, stopping: stopping.signal })
+        return await process(options, job, token, { keep, aside, stopping: stopping.signal })
       } finally {
         active -= 1
         if (active === 0) idle.emit('idle')
@@ -178,11 +184,18 @@ async function hasWaiting(redis: Redis, queue: string, now: number): Promise<boo
   return waiting + prioritized + due > 0
 }
 
+/** What a job is settled with. */
+interface Surroundings {
+  keep(payload: Payload): Promise<void>
+  readonly aside: Aside
+  readonly stopping: AbortSignal
+}
+
 async function process(
   options: ConsumerOptions,
   job: Job,
   token: string,
-  { keep, stopping }: { keep(payload: Payload): Promise<void>; stopping: AbortSignal },
+  { keep, aside, stopping }: Surroundings,
 ): Promise<JobResult> {
   const { clock, retry } = options
   const delivery = await read(options, job)
@@ -192,7 +205,7 @@ async function process(
   })
   for (;;) {
     try {
-      const context = { now: clock.now(), chance: clock.random(), retry, keep }
+      const context = { now: clock.now(), chance: clock.random(), retry, keep, aside }
       return await settle(job, token, attempt, context)
     } catch (error) {
       // What BullMQ made of it would be an attempt more, for want of memory in Redis.

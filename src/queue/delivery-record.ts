@@ -99,7 +99,9 @@ function reasonOf(job: Job, state: DeliveryState): string | undefined {
   if (isAnswered)
     return 'it had been found unknown; the answer of the relay came late, or somebody resolved it'
   const result = job.returnvalue as JobResult | null | undefined
-  return result?.reply ?? (job.data as { w?: string }).w ?? (job.failedReason || undefined)
+  // What it was held for before says nothing of how it ended.
+  const heldFor = isOver(state) ? undefined : (job.data as { w?: string }).w
+  return result?.reply ?? heldFor ?? (job.failedReason || undefined)
 }
 
 /** Between its verdict and the end of its job, the ledger alone knows why. */
@@ -119,8 +121,8 @@ async function stateOf(job: Job, standing: Standing): Promise<DeliveryState> {
   if (standing.kind === 'settled') return settledState(standing.verdict)
   if (state === 'active') return 'active'
   if (state !== 'delayed') return 'waiting'
-  if (job.attemptsStarted === 0) return 'scheduled'
-  return (job.data as { w?: string }).w === undefined ? 'deferred' : 'held'
+  if ((job.data as { w?: string }).w !== undefined) return 'held'
+  return job.attemptsStarted === 0 ? 'scheduled' : 'deferred'
 }
 
 function settledState(verdict: string): DeliveryState {
@@ -129,3 +131,4 @@ function settledState(verdict: string): DeliveryState {
 }
 
 const settledStates = ['sent', 'failed', 'skipped', 'unknown'] as const
+const isOver = (state: DeliveryState) => state === 'settled' || settledStates.some((each) => each === state)

@@ -32,6 +32,8 @@ export interface BatchOptions {
   onReject?: ((row: unknown, error: FluxMailError, ordinal: number) => unknown) | undefined
 }
 
+export const defaultBatchLane = 'bulk'
+
 export interface BatchContext {
   readonly batches: BatchStore
   readonly chunks: ChunkStore
@@ -67,7 +69,7 @@ export async function enqueueRows(
   options: BatchOptions,
 ): Promise<string> {
   const id = options.batchId ?? `b${randomBytes(9).toString('base64url')}`
-  const lane = options.lane ?? 'bulk'
+  const lane = options.lane ?? defaultBatchLane
   checkIterable(rows)
   const shared = sharedBytes(bundle)
   const intake = { context, id, lane, contentHash: bundle.hash, importer: createImporter(), options, shared }

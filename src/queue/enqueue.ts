@@ -23,7 +23,7 @@ import { fingerprintOf } from './fingerprint.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
 import { payloadOf, rowId } from './payload.js'
 
-const defaultLane = 'transactional'
+export const defaultLane = 'transactional'
 
 /** A content or a key without its jobs, as a caller that died leaves it, is gone after an hour. */
 const STAGED_TTL_SECONDS = 3600
@@ -63,6 +63,8 @@ export interface EnqueueContext {
   /** How long an idempotency key is remembered unless the call says otherwise. */
   readonly idempotencyTtlSeconds: number
   now(): number
+  /** As far as it is known without a look-up. */
+  providerOf(address: string): string
 }
 
 interface Intake {
@@ -102,7 +104,7 @@ export async function enqueueEmail(
     email,
     bundle,
     options,
-    digest: sha256(idempotencyKey ?? emailId),
+    digest: keyDigest(idempotencyKey ?? emailId),
     ttlSeconds: isKeyed ? idempotencyTtlSeconds : unkeyedReceiptTtlSeconds,
     begunAt: context.now(),
   }
@@ -170,7 +172,11 @@ function delayOf({ sendAt, sendWindow }: EnqueueOptions, now: number): number {
   return (sendWindow ? nextOpening(sendWindow, earliest) : earliest) - now
 }
 
-function jobsOf({ email, bundle, options }: Intake, reservation: Reservation, delayMs: number): NewJob[] {
+function jobsOf(
+  { context, email, bundle, options }: Intake,
+  reservation: Reservation,
+  delayMs: number,
+): NewJob[] {
   const { route, expiresAt, idempotencyKey, sendWindow } = options
   const shared = { contentHash: bundle.hash, route, expiresAt: expiresAt?.getTime(), sendWindow }
   const repeatable = idempotencyKey !== undefined
@@ -178,7 +184,8 @@ function jobsOf({ email, bundle, options }: Intake, reservation: Reservation, de
     const recipient = email.recipients[index]
     if (recipient === undefined)
       throw new TypeError('a receipt has more deliveries than its email has recipients')
-    return { id, delayMs, payload: payloadOf({ ...shared, recipient, repeatable }) }
+    const provider = context.providerOf(recipient.address)
+    return { id, delayMs, provider, payload: payloadOf({ ...shared, recipient, repeatable }) }
   })
 }
 
@@ -188,7 +195,8 @@ function fixedOptions({ lane = defaultLane, route = '', sendAt, expiresAt, sendW
   return [lane, route, ...instants, ...(sendWindow ? [windowText(sendWindow)] : [])]
 }
 
-function sha256(text: string): string {
+/** What the receipt of a key is stored under. */
+export function keyDigest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 

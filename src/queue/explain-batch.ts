@@ -6,6 +6,7 @@ import type { ReopenStore } from '../store/reopen.js'
 import type { BatchStatus } from './batch-status.js'
 import { type ExplainContext, laneRate, nobodyWorks, readBatch, surroundingsOf } from './explain.js'
 import type { FailureGroup } from './failures.js'
+import { isBeyondDay, limitWaits } from './limit-waits.js'
 import type { Wait } from './waits.js'
 import * as waits from './waits.js'
 
@@ -18,7 +19,7 @@ export interface BatchExplanation {
   readonly waits: readonly Wait[]
   /** Its failures by what the relays said, the largest groups first. */
   readonly groups: readonly FailureGroup[]
-  /** When it may be done, at the speed of the last minute. */
+  /** When it may be done, at the speed of the last minute; missing where the limits of a day forbid that. */
   readonly eta?: Date
   readonly replays: readonly BatchReplay[]
 }
@@ -55,18 +56,24 @@ export async function explainBatch(context: ExplainBatchContext, id: string): Pr
   const rate = laneRate(status.lane, surroundings)
   // What is put off comes at its time, whatever the speed.
   const flows = known.length === 0 && status.pending > status.deferred && rate > 0
+  const isBeyond = (perSecond: number) =>
+    isBeyondDay(surroundings, batch.route, { count: status.pending, perSecond })
   return {
     kind: 'batch',
-    status,
+    status: isBeyond(status.rate) ? withoutEta(status) : status,
     state: stateOf(status, batch, known),
     since: new Date(replays.at(-1)?.at ?? status.createdAt.getTime()),
     waits: isDone
       ? known.filter(({ kind }) => kind === 'importer')
       : [...known, ...(await lined(context, status, batch, surroundings))],
     groups: groups.slice(0, GROUPS_SHOWN),
-    ...(flows ? { eta: new Date(surroundings.now + (status.pending / rate) * 1000) } : {}),
+    ...(flows && !isBeyond(rate) ? { eta: new Date(surroundings.now + (status.pending / rate) * 1000) } : {}),
     replays: replays.map(({ at, ...replay }) => ({ ...replay, at: new Date(at) })),
   }
+}
+
+function withoutEta({ etaSeconds: _, ...status }: BatchStatus): BatchStatus {
+  return status
 }
 
 type Batch = Awaited<ReturnType<typeof readBatch>>
@@ -111,6 +118,7 @@ async function lined(
   return [
     ...(isPutOff ? [waits.noWorker(around, lane) ?? []].flat() : nobodyWorks(lane, around)),
     ...waits.shutRelays(around, batch.route),
+    ...limitWaits(around, { route: batch.route, ahead: pending, comes: 'it is done' }),
     {
       kind: isPutOff ? 'retry' : 'turn',
       text: `${whereTheyAre(status, batch.packed ?? 0)}${shared}${speed}`,

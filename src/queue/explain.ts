@@ -9,7 +9,10 @@ import { readRelayStatus } from '../store/relay-status.js'
 import { readWorkers } from '../store/workers.js'
 import { type AttemptNote, attemptsIn } from './attempt-notes.js'
 import type { DeliveryRecord } from './delivery-record.js'
+import type { RelayLimitStatus } from './limit-status.js'
+import { isBeyondDay, limitBehind, limitWaits } from './limit-waits.js'
 import { type Payload, parsePayload, splitId } from './payload.js'
+import type { QueueConnection } from './queue-connection.js'
 import type { Stop, Surroundings, Wait } from './waits.js'
 import * as waits from './waits.js'
 
@@ -23,7 +26,7 @@ export interface DeliveryExplanation extends DeliveryRecord {
   readonly history: readonly AttemptNote[]
   /** How many deliveries have their turn before it, where that is known. */
   readonly ahead?: number
-  /** When it may have its turn, at the speed of the last minute. */
+  /** When it may have its turn, at the speed of the last minute; missing where the limits of a day forbid that. */
   readonly eta?: Date
   /** The last time that it was replayed. */
   readonly replay?: { readonly n: number; readonly at: Date; readonly why?: string }
@@ -33,7 +36,13 @@ export interface ExplainContext {
   readonly redis: Redis
   readonly keys: Keys
   readonly ledger: Pick<Ledger, 'claim'>
+  /** Where the workers and relays of all shards are. */
+  readonly fleet: Pick<QueueConnection, 'redis' | 'keys' | 'run'>
   now(): number
+  /** Of all relays. */
+  limits(): Promise<readonly RelayLimitStatus[]>
+  /** As far as it is known without asking. */
+  providerOf(address: string): string
   describe(id: string): Promise<DeliveryRecord>
   findJob(
     id: string,
@@ -61,7 +70,7 @@ async function explainNow(context: ExplainContext, id: string): Promise<Delivery
     since: sinceOf(facts),
     waits: isPending(record) ? await waitsOf(facts) : [],
     history: attemptsIn(payload),
-    ...aheadOf(place, record.lane, surroundings),
+    ...aheadOf(place, record.lane, payload.r, surroundings),
     ...(payload.g ? { replay: replayOf(payload.g) } : {}),
   }
 }
@@ -90,10 +99,15 @@ export interface BatchFacts {
 const isPending = ({ state }: DeliveryRecord) =>
   !['sent', 'failed', 'skipped', 'unknown', 'settled'].includes(state)
 
-export async function surroundingsOf({ redis, keys, now }: Pick<ExplainContext, 'redis' | 'keys' | 'now'>) {
-  const at = now()
-  const [relays, workers] = await Promise.all([readRelayStatus(redis, keys), readWorkers(redis, keys, at)])
-  return { now: at, relays, workers } satisfies Surroundings
+export async function surroundingsOf(context: Pick<ExplainContext, 'fleet' | 'now' | 'limits'>) {
+  const { redis, keys, run } = context.fleet
+  const at = context.now()
+  const [relays, workers, limits] = await Promise.all([
+    run(() => readRelayStatus(redis, keys)),
+    run(() => readWorkers(redis, keys)),
+    context.limits(),
+  ])
+  return { now: at, relays, workers, limits } satisfies Surroundings
 }
 
 export async function readBatch(
@@ -116,12 +130,15 @@ async function waitsOf(facts: Facts): Promise<Wait[]> {
   const { record, payload, surroundings, entry, context } = facts
   const until = record.nextAttemptAt?.getTime()
   const { lane } = record
+  const behind = (words: string) => limitBehind(words, surroundings.limits)
   switch (record.state) {
     case 'active': {
       const { kind } = await context.ledger.claim(entry)
       // Before the wire it may be kept in hand while no relay may be used.
       const shut = kind === 'marked' ? [] : waits.shutRelays(surroundings, payload.r)
-      return shut.length > 0 ? shut : [waits.inHand(kind === 'marked', lane, surroundings)]
+      if (shut.length > 0) return shut
+      const limits = kind === 'marked' ? [] : limitsOf(facts, 0)
+      return [...limits, waits.inHand(kind === 'marked', lane, surroundings)]
     }
     case 'scheduled':
       return [...batchWaits(facts), waits.scheduled(until ?? surroundings.now)]
@@ -131,7 +148,7 @@ async function waitsOf(facts: Facts): Promise<Wait[]> {
       const known = batchWaits(facts)
       return known.length > 0
         ? known
-        : heldWaits(waits.held(payload.w ?? record.lastReason ?? '', until, surroundings), facts)
+        : heldWaits(waits.held(payload.w ?? record.lastReason ?? '', until, surroundings, behind), facts)
     }
     default:
       return [...batchWaits(facts), ...laneWaits(facts)]
@@ -164,10 +181,19 @@ function stopsOf(batch: BatchFacts, window: SendWindow | undefined, { now }: Sur
 
 const cancelled: Wait = { kind: 'cancelled', text: 'its batch was cancelled, and a worker will skip it' }
 
-function laneWaits({ record: { lane }, payload, surroundings, place = 0 }: Facts): Wait[] {
+/** The limits that hold it back, behind so many others. */
+function limitsOf({ context, record, payload, surroundings }: Facts, ahead: number): Wait[] {
+  const provider = context.providerOf(record.recipient)
+  return limitWaits(surroundings, { route: payload.r, provider, ahead, comes: 'its turn comes' })
+}
+
+function laneWaits(facts: Facts): Wait[] {
+  const { record, payload, surroundings, place = 0 } = facts
+  const { lane } = record
   return [
     ...nobodyWorks(lane, surroundings),
     ...waits.shutRelays(surroundings, payload.r),
+    ...limitsOf(facts, place + 1),
     waits.turn(place, `in the lane ${lane}`),
   ]
 }
@@ -186,11 +212,13 @@ async function explainRow(
 ): Promise<DeliveryExplanation> {
   const { redis, keys } = context
   const { id, lane, state } = record
-  const [jobs, lowest] = await Promise.all([
+  const [jobs, rows] = await Promise.all([
     redis.llen(`${keys.bullPrefix}:${lane}:wait`),
-    lowestRow(context, splitId(id).id),
+    rowsOf(context, splitId(id).id),
   ])
-  const ahead = jobs + Math.max(0, splitId(id).ordinal - lowest)
+  const { ordinal } = splitId(id)
+  // How many others were left where it was, nobody knows.
+  const ahead = ordinal < rows.lookedAt ? undefined : jobs + Math.max(0, ordinal - rows.lowest)
   const known = [
     ...stopsOf(batch, batch.sendWindow, surroundings),
     ...(state === 'scheduled' && batch.sendAt ? [waits.scheduled(batch.sendAt)] : []),
@@ -198,7 +226,15 @@ async function explainRow(
   const lined = [
     ...nobodyWorks(lane, surroundings),
     ...waits.shutRelays(surroundings, batch.route),
-    waits.turn(ahead, `in the lane ${lane}, those of its batch among them; its row is not unpacked yet`),
+    ...limitWaits(surroundings, {
+      route: batch.route,
+      provider: context.providerOf(record.recipient),
+      ahead: ahead === undefined ? undefined : ahead + 1,
+      comes: 'its turn comes',
+    }),
+    ahead === undefined
+      ? waits.left(lane)
+      : waits.turn(ahead, `in the lane ${lane}, those of its batch among them; its row is not unpacked yet`),
   ]
   return {
     ...record,
@@ -206,15 +242,17 @@ async function explainRow(
     since: record.enqueuedAt,
     waits: isPending(record) ? [...known, ...(state === 'scheduled' ? [] : lined)] : [],
     history: [],
-    ...(state === 'waiting' && known.length === 0 ? aheadOf(ahead, lane, surroundings) : {}),
+    ...(state === 'waiting' && known.length === 0 ? aheadOf(ahead, lane, batch.route, surroundings) : {}),
   }
 }
 
 /** Rows in a chunk. */
 const CHUNK_ROWS = 256
 
-async function lowestRow({ redis, keys }: ExplainContext, batchId: string): Promise<number> {
-  return Number((await redis.hget(keys.batch(batchId), 'next')) ?? 0) * CHUNK_ROWS
+/** From which row on some of a batch wait in their chunks, and from which on nobody has looked at them yet. */
+async function rowsOf({ redis, keys }: ExplainContext, batchId: string) {
+  const [next, fresh] = await redis.hmget(keys.batch(batchId), 'next', 'fresh')
+  return { lowest: Number(next ?? 0) * CHUNK_ROWS, lookedAt: Number(fresh ?? 0) * CHUNK_ROWS }
 }
 
 /** How many jobs are taken before this one; undefined while it is on its way from one list to another. */
@@ -237,10 +275,18 @@ export function laneRate(lane: string, { workers, now }: Surroundings): number {
   }, 0)
 }
 
-function aheadOf(ahead: number | undefined, lane: string, surroundings: Surroundings) {
+function aheadOf(
+  ahead: number | undefined,
+  lane: string,
+  route: string | undefined,
+  surroundings: Surroundings,
+) {
   const rate = laneRate(lane, surroundings)
   if (ahead === undefined) return {}
-  return rate > 0 ? { ahead, eta: new Date(surroundings.now + (ahead / rate) * 1000) } : { ahead }
+  const isBeyond = isBeyondDay(surroundings, route, { count: ahead + 1, perSecond: rate })
+  return rate > 0 && !isBeyond
+    ? { ahead, eta: new Date(surroundings.now + (ahead / rate) * 1000) }
+    : { ahead }
 }
 
 function sinceOf({ record, job, payload }: Facts): Date {

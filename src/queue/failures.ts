@@ -65,13 +65,11 @@ export interface Found {
 }
 
 export class Failures implements AsyncIterable<Failure> {
-  readonly #context: FailuresContext
-  readonly #filter: ParsedFilter
+  readonly #read: () => AsyncGenerator<Failure, void, void>
 
   /** @internal Comes from `queue.failures(…)`. */
-  constructor(context: FailuresContext, filter: ParsedFilter) {
-    this.#context = context
-    this.#filter = filter
+  constructor(read: () => AsyncGenerator<Failure, void, void>) {
+    this.#read = read
   }
 
   /**
@@ -80,7 +78,7 @@ export class Failures implements AsyncIterable<Failure> {
    * @throws FluxMailError `batch_not_found`, `queue_unavailable`
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Failure, void, void> {
-    for await (const { failure } of findFailures(this.#context, this.#filter)) yield failure
+    yield* this.#read()
   }
 
   /**
@@ -93,6 +91,14 @@ export class Failures implements AsyncIterable<Failure> {
     for await (const failure of this) tally.add(failure)
     return tally.groups()
   }
+}
+
+/** Those that ended first come first. */
+export async function* readFailures(
+  context: FailuresContext,
+  filter: ParsedFilter,
+): AsyncGenerator<Failure, void, void> {
+  for await (const { failure } of findFailures(context, filter)) yield failure
 }
 
 /** Counts failures by their group. */

@@ -2,7 +2,7 @@
 
 import type { Keys, Redis } from '../redis.js'
 import type { ForgetStore } from '../store/forget.js'
-import { chunkRows, type PackedRow, pack, textOf, unpack } from '../store/packed-rows.js'
+import { chunkRows, isSet, type PackedRow, pack, textOf, unpackAll } from '../store/packed-rows.js'
 import { rowId } from './payload.js'
 
 export interface ForgetRowsContext {
@@ -46,12 +46,13 @@ interface ReadChunk {
 }
 
 async function forgetInChunk(context: ForgetRowsContext, chunk: ReadChunk): Promise<number[]> {
-  const rows = await unpack(chunk.packed).catch(() => [])
-  const left = rows.map((row) => (row && context.isMeant(row[0]) ? undefined : row))
-  const ordinals = rows.flatMap((row, place) =>
-    row && left[place] === undefined ? [chunk.number * chunkRows + place] : [],
-  )
-  if (ordinals.length === 0) return []
+  const rows = await unpackAll(chunk.packed).catch(() => [])
+  const isMeant = (row: PackedRow | undefined) => row !== undefined && context.isMeant(row[0])
+  if (!rows.some(isMeant)) return []
+  // Those that have become jobs are erased there, and here only what is left of them.
+  const waiting = rows.map((row, place) => (isSet(chunk.packed, place) ? row : undefined))
+  const left = waiting.map((row) => (isMeant(row) ? undefined : row))
+  const ordinals = waiting.flatMap((row, place) => (isMeant(row) ? [chunk.number * chunkRows + place] : []))
   const erasing = { ...chunk, rest: await packed(left), ordinals }
   if (await context.store.eraseRows(erasing, forgottenCode)) return ordinals
   // Another one has changed it meanwhile; where it became jobs, they are looked at next.

@@ -3,6 +3,7 @@
 
 import { type BulkJobOptions, Job, Queue } from 'bullmq'
 import { FluxMailError } from '../errors.js'
+import { gateName } from '../limits/gate.js'
 import { isForgotten, type Keys, type Redis, type ScriptCall, sendScripts } from '../redis.js'
 import { moveBack, moveLeftBehind } from './move-back.js'
 import type { Payload } from './payload.js'
@@ -11,6 +12,8 @@ import { unreadable } from './readable-job.js'
 export interface NewJob {
   readonly id: string
   readonly payload: Payload
+  /** Who takes its mail; with its route it is what the job is named after. */
+  readonly provider: string
   /** Milliseconds until it may be taken. */
   readonly delayMs: number
   /** Default: now. */
@@ -44,8 +47,6 @@ export interface LaneQueues {
   close(): Promise<void>
 }
 
-/** The one job name; BullMQ demands one, and it is stored with every job. */
-const JOB_NAME = 'd'
 /** How often BullMQ may retry is the lane's rule alone, which settle.ts applies; this is no limit. */
 const ATTEMPTS = 100_000
 /** BullMQ's own event stream, which nothing here reads; its 10,000 events would take 650 kB of Redis a lane. */
@@ -134,8 +135,10 @@ async function transact(
 ): Promise<Error | undefined> {
   const client = await queue.backend.client
   const transaction = client.multi()
-  for (const { id, payload, ...rest } of jobs) {
-    const job = new Job(queue, JOB_NAME, payload, optionsOf({ id, payload, ...rest }), id)
+  for (const newJob of jobs) {
+    const { id, payload, provider } = newJob
+    const name = gateName({ provider, route: payload.r })
+    const job = new Job(queue, name, payload, optionsOf(newJob), id)
     // It only queues the command; what becomes of it is in the answer to all of them.
     queue.backend.addJobToTransaction(transaction, job.asJSON(), id).catch(() => undefined)
   }

@@ -78,10 +78,10 @@ const schema = z.strictObject({
   signal: z.instanceof(AbortSignal, { error: 'must be an AbortSignal' }).optional(),
 })
 
-type Reading = z.output<typeof schema>
+export type OutcomesReading = z.output<typeof schema>
 
 /** @throws FluxMailError `invalid_params` */
-export function parseOutcomesOptions(options: unknown): Reading {
+export function parseOutcomesOptions(options: unknown): OutcomesReading {
   const read = readWith(schema, options, { code: 'invalid_params', where: 'options' })
   if (!('problems' in read)) return read.data
   const { problems } = read
@@ -91,7 +91,7 @@ export function parseOutcomesOptions(options: unknown): Reading {
 /** Reads until `signal` is aborted, the queue is closed, or the loop is left. */
 export async function* readOutcomes(
   context: OutcomesContext,
-  options: Reading,
+  options: OutcomesReading,
 ): AsyncGenerator<DeliveryOutcome, void, void> {
   const { closing } = context
   const ending = options.signal ? AbortSignal.any([closing, options.signal]) : closing
@@ -118,7 +118,7 @@ class Reader {
   readonly #context: OutcomesContext
   readonly #redis: Redis
   readonly #stream: OutcomeStream
-  readonly #options: Reading
+  readonly #options: OutcomesReading
   readonly #ending: AbortSignal
   /** Nothing that this consumer left behind is looked for once there is none. */
   #hasOwn: boolean
@@ -126,7 +126,7 @@ class Reader {
   #cursor = firstCursor
   #sweepAt = 0
 
-  constructor(context: OutcomesContext, redis: Redis, options: Reading, ending: AbortSignal) {
+  constructor(context: OutcomesContext, redis: Redis, options: OutcomesReading, ending: AbortSignal) {
     const { group, consumer = `c${randomUUID()}` } = options
     this.member = { group, consumer }
     this.#context = context

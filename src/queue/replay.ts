@@ -60,7 +60,10 @@ const schema = z.strictObject({
     .optional(),
 })
 
-type Parsed = z.output<typeof schema>
+type Parsed = z.output<typeof schema> & {
+  /** Whether others look for the rest of what was named. */
+  readonly isPart?: boolean | undefined
+}
 
 /** How many transactions are on their way at once, where no rate is asked for. */
 const AT_ONCE = 50
@@ -203,7 +206,7 @@ class Replay {
       )
     }
     const [why] = this.#left.keys()
-    if (this.#filter.id?.length === 1 && why !== undefined) {
+    if (this.#filter.id?.length === 1 && !this.#options.isPart && why !== undefined) {
       const hint = why === 'unknown' ? '; ask for it with includeUnknown' : ''
       throw new FluxMailError(
         'not_replayable',

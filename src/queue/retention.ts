@@ -14,6 +14,7 @@ export interface SweeperOptions {
   readonly lane: string
   readonly retention: RetentionConfig
   readonly clock: Clock
+  carry?: (() => Promise<void>) | undefined
   onError(error: unknown): void
 }
 
@@ -64,7 +65,7 @@ export class Sweeper {
 
   /** Does a part of what there is to do; resolves to whether there is more. */
   async sweep(): Promise<boolean> {
-    const { lane, clock } = this.#options
+    const { lane, clock, carry } = this.#options
     if (!(await this.#store.lease(lane, this.#token, LEASE_MS))) return false
     const now = clock.now()
     // In this order: what is gone lets the next one go. The id of a batch that has jobs may not be given anew.
@@ -74,6 +75,7 @@ export class Sweeper {
     ].includes(true)
     const found = [jobs, await this.#letContentsGo(now), !jobs && (await this.#deleteBatches(now))]
     await this.#store.trimOutcomes(now)
+    await carry?.()
     return found.includes(true)
   }
 

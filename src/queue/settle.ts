@@ -6,6 +6,7 @@ import type { RetryRule } from '../config.js'
 import { retryDelayMs } from '../delivery/backoff.js'
 import type { Attempt } from '../delivery/delivery.js'
 import type { Outcome } from '../delivery/outcome.js'
+import type { Aside } from './aside.js'
 import { withAttempt } from './attempt-list.js'
 import type { JobResult } from './delivery-record.js'
 import type { Payload } from './payload.js'
@@ -40,6 +41,8 @@ export interface SettleContext {
   readonly retry: RetryRule
   /** Keeps changed data with the job, also when the memory of Redis is full. */
   keep(payload: Payload): Promise<void>
+  /** Where those go that found their gate shut. */
+  readonly aside?: Aside | undefined
 }
 
 /** The part of an attempt that decides what becomes of its job. */
@@ -100,7 +103,7 @@ async function hold(
   job: Job,
   token: string,
   outcome: Outcome & { kind: 'held' },
-  { now, keep }: SettleContext,
+  { now, keep, aside }: SettleContext,
 ): Promise<never> {
   const payload = job.data as Payload
   const { code, message } = outcome.reason
@@ -108,7 +111,14 @@ async function hold(
   if (code === 'superseded') throw new WaitingError()
   // The time that this attempt took was spent waiting as well, and so was every hold right before it.
   const since = payload.s ?? job.processedOn ?? now
-  await keep({ ...payload, s: since, w: `${code} ${message}`.slice(0, MAX_REASON) })
+  const why = `${code} ${message}`.slice(0, MAX_REASON)
+  await keep({ ...payload, s: since, w: why })
+  const { gate, perSecond = 1 } = outcome
+  if (gate && aside) {
+    const due = await aside.put({ id: job.id ?? '', name: job.name, gate, perSecond, why })
+    await job.moveToDelayed(due, token)
+    throw new DelayedError()
+  }
   if (outcome.holdMs > 0) {
     await job.moveToDelayed(now + outcome.holdMs, token)
     throw new DelayedError()

@@ -58,6 +58,8 @@ export interface SuppressionsContext {
   readonly clock: Pick<Clock, 'now'>
   /** Runs what talks to Redis. */
   run<T>(command: () => Promise<T>): Promise<T>
+  /** Runs what writes, and resolves once it is as durable as the queue was told to be. */
+  write<T>(command: () => Promise<T>): Promise<T>
 }
 
 const instant = z.date('must be a Date')
@@ -85,19 +87,19 @@ export class Suppressions {
    * @throws FluxMailError `invalid_email`, `no_email`, `invalid_params`, `queue_unavailable`
    */
   async add(address: string, options: SuppressionOptions = {}): Promise<Suppression> {
-    const { store, run } = this.#context
+    const { store, write } = this.#context
     const [field, stored] = this.#entryOf(address, options)
-    await run(() => store.put([[field, stored]]))
+    await write(() => store.put([[field, stored]]))
     return suppressionOf(field, stored)
   }
 
   /** Resolves to whether it was there. */
   async remove(address: string): Promise<boolean> {
-    const { store, run } = this.#context
+    const { store, write } = this.#context
     const field = parseField(address)
-    const removed = await run(() => store.remove(field))
+    const removed = await write(() => store.remove(field))
     // It may have been forgotten.
-    const wasForgotten = await run(() => store.remove(forgottenField(field)))
+    const wasForgotten = await write(() => store.remove(forgottenField(field)))
     return removed || wasForgotten
   }
 
@@ -164,8 +166,8 @@ export class Suppressions {
   }
 
   async #put(page: ReadonlyMap<string, StoredSuppression>, count: { added: number; replaced: number }) {
-    const { store, run } = this.#context
-    const added = await run(() => store.put([...page]))
+    const { store, write } = this.#context
+    const added = await write(() => store.put([...page]))
     count.added += added
     count.replaced += page.size - added
   }

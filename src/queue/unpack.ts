@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { nextOpening, type SendWindow } from '../delivery/send-window.js'
 import { FluxMailError } from '../errors.js'
+import { gateName } from '../limits/gate.js'
 import type { ChunkStore } from '../store/chunks.js'
-import { chunkRows, isSet, type PackedRow, unpack } from '../store/packed-rows.js'
+import { chunkBytes, chunkRows, isSet, type PackedRow, setBit, unpack } from '../store/packed-rows.js'
 import type { Turns, WaitingChunk } from '../store/turns.js'
+import type { Gates } from './gates.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
 import { payloadOf, rowId } from './payload.js'
 import { createPace } from './unpack-pace.js'
@@ -18,7 +20,10 @@ export interface UnpackerOptions {
   readonly queues: LaneQueues
   readonly turns: Turns
   readonly chunks: ChunkStore
+  readonly gates: Gates
   readonly clock: Clock
+  /** As far as it is known now. */
+  providerOf(address: string): string
   onError(error: unknown): void
 }
 
@@ -31,7 +36,7 @@ export interface Unpacker {
 const IDLE_MS = 200
 const FULL_MS = 100
 /** How often a worker that does not unpack asks whether it should. */
-const OTHER_MS = 1_000
+const OTHER_MS = 250
 /** Redis was away or full, or something is wrong with a chunk. */
 const AGAIN_MS = 1_000
 /** A time zone that this worker does not know, say. */
@@ -43,39 +48,40 @@ const MOST_JOBS = 30_000
 const MOST_OF_ONE_BATCH = 10_000
 
 export function createUnpacker(options: UnpackerOptions): Unpacker {
-  const { lane, turns, clock } = options
+  const { lane, turns, gates, clock } = options
   const token = randomUUID()
   const stopping = new AbortController()
   const pace = createPace()
   let mostWaiting = pace.waiting(0, clock.monotonicMs())
+  let isOwner = false
 
   /** Does one thing, and says how long nothing need be done. */
   async function turn(): Promise<number> {
     const most = { waiting: mostWaiting, jobs: MOST_JOBS, ofOneBatch: MOST_OF_ONE_BATCH }
-    const look = await turns.look({ lane, token, now: clock.now(), most })
+    const shut = await gates.look(isOwner)
+    const look = await turns.look({ lane, token, now: clock.now(), most, shut })
+    isOwner = look.kind !== 'other'
     if (look.kind === 'other') return OTHER_MS
     mostWaiting = pace.waiting(look.settled, clock.monotonicMs())
     if (look.kind === 'idle') return IDLE_MS
     if (look.kind === 'full') return FULL_MS
     if (look.kind === 'cancelled')
       await options.chunks.skipChunk(look.batchId, lane, look.number, 'cancelled')
-    else await giveTurn(look.chunk).catch((error: unknown) => putOff(look.chunk, error))
+    else await giveTurn(look.chunk, shut).catch((error: unknown) => putOff(look.chunk, error))
     return 0
   }
 
-  async function giveTurn(chunk: WaitingChunk): Promise<void> {
+  async function giveTurn(chunk: WaitingChunk, shut: ReadonlySet<string>): Promise<void> {
     const sendWindow = windowIn(chunk)
     const now = clock.now()
     const opensAt = sendWindow ? nextOpening(sendWindow, now) : now
     if (opensAt > now) await turns.postpone(lane, chunk.batchId, opensAt)
-    else await unpackChunk(options, chunk, sendWindow)
+    else await unpackChunk(options, chunk, { sendWindow, shut })
   }
 
   /** What is wrong with one batch must not stand in the way of the others. */
   async function putOff({ batchId }: WaitingChunk, error: unknown): Promise<void> {
-    const isOfBatch =
-      error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError
-    if (!isOfBatch) throw error
+    if (!isOfBatch(error)) throw error
     options.onError(error)
     await turns.postpone(lane, batchId, clock.now() + PUT_OFF_MS)
   }
@@ -102,25 +108,27 @@ export function createUnpacker(options: UnpackerOptions): Unpacker {
   }
 }
 
+function isOfBatch(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError
+}
+
 function windowIn({ sendWindow }: WaitingChunk): SendWindow | undefined {
   return sendWindow === undefined ? undefined : (JSON.parse(sendWindow) as SendWindow)
 }
 
-async function unpackChunk(
-  options: UnpackerOptions,
-  chunk: WaitingChunk,
-  sendWindow: SendWindow | undefined,
-): Promise<void> {
+interface Terms {
+  readonly sendWindow: SendWindow | undefined
+  readonly shut: ReadonlySet<string>
+}
+
+async function unpackChunk(options: UnpackerOptions, chunk: WaitingChunk, terms: Terms): Promise<void> {
   const { lane, queues, turns, chunks } = options
   try {
     const rows = await unpack(chunk.packed)
-    const jobs = rows.flatMap((row, place) =>
-      row === undefined || isSet(chunk.settled, place) ? [] : [jobOf(chunk, row, place, sendWindow)],
-    )
-    const deliveries = rows.filter((row) => row !== undefined).length
+    const { jobs, deliveries, ...taken } = sorted(options, chunk, rows, terms)
     const last = jobs.at(-1)
     const witness = last && queues.keyOf(lane, last.id)
-    await queues.add(lane, jobs, turns.drop(lane, chunk, deliveries, witness))
+    await queues.add(lane, jobs, turns.drop(lane, chunk, deliveries, witness, taken))
   } catch (error) {
     if (!(error instanceof FluxMailError && error.code === 'invalid_payload')) throw error
     // It would stand in everybody's way for ever.
@@ -129,16 +137,45 @@ async function unpackChunk(
   }
 }
 
+/** Which rows become jobs, and which stay because their gate is shut. What is settled goes either way. */
+function sorted(
+  { providerOf }: UnpackerOptions,
+  chunk: WaitingChunk,
+  rows: readonly (PackedRow | undefined)[],
+  { sendWindow, shut }: Terms,
+) {
+  const { route } = chunk
+  const isRouteShut = shut.has(gateName({ route }))
+  const bits = Buffer.alloc(chunkBytes)
+  const left = new Set<string>()
+  const jobs: NewJob[] = []
+  let deliveries = 0
+  for (const [place, row] of rows.entries()) {
+    if (row === undefined) continue
+    const isPending = !isSet(chunk.settled, place)
+    const provider = providerOf(row[0])
+    const gate = gateName({ provider, route })
+    if (isPending && (isRouteShut || shut.has(gate))) {
+      left.add(gate)
+      continue
+    }
+    setBit(bits, place)
+    deliveries += 1
+    if (isPending) jobs.push(jobOf(chunk, row, { place, provider, sendWindow }))
+  }
+  return { jobs, deliveries, bits, left: [...left] }
+}
+
 function jobOf(
   chunk: WaitingChunk,
   [address, name, variables, files]: PackedRow,
-  place: number,
-  sendWindow: SendWindow | undefined,
+  { place, provider, sendWindow }: { place: number; provider: string; sendWindow: SendWindow | undefined },
 ): NewJob {
   const { batchId, number, contentHash, createdAt, route, expiresAt } = chunk
   return {
     id: rowId(batchId, number * chunkRows + place),
     delayMs: 0,
+    provider,
     enqueuedAt: createdAt,
     payload: payloadOf({
       contentHash,

@@ -5,6 +5,7 @@ import type { Fault } from '../delivery/outcome.js'
 import { nextOpening, type SendWindow } from '../delivery/send-window.js'
 import type { RelayStatus } from '../store/relay-status.js'
 import { relaysOfRoute, type WorkerStatus } from '../store/workers.js'
+import type { RelayLimitStatus } from './limit-status.js'
 
 export type WaitKind =
   | 'cancelled'
@@ -19,6 +20,7 @@ export type WaitKind =
   | 'retry'
   | 'held'
   | 'doubt'
+  | 'limit'
   | 'permit'
   | 'reply'
   | 'turn'
@@ -42,6 +44,7 @@ export interface Surroundings {
   readonly now: number
   readonly relays: readonly RelayStatus[]
   readonly workers: readonly WorkerStatus[]
+  readonly limits: readonly RelayLimitStatus[]
 }
 
 const faults: Readonly<Record<Fault, string>> = {
@@ -76,7 +79,7 @@ export function noWorker({ workers }: Surroundings, lane: string): Wait | undefi
   if (workers.some(({ lanes }) => lanes.includes(lane))) return undefined
   return {
     kind: 'worker',
-    text: `no worker is there: nobody has said for 20 s that it works on the lane ${lane}`,
+    text: `no worker is there: nobody has said for 6 s that it works on the lane ${lane}`,
   }
 }
 
@@ -109,13 +112,19 @@ function shutRelay({ relay, fault, reply, openedAt, nextProbeAt }: RelayStatus):
   return { kind: 'circuit', text, ...(nextProbeAt ? { until: nextProbeAt } : {}) }
 }
 
-/** A delivery that a worker put back, in the words that it left there. */
-export function held(words: string, until: number | undefined, { relays }: Surroundings): Wait {
+/** A delivery that a worker put back, in the words that it left there; `behind` says more of a limit. */
+export function held(
+  words: string,
+  until: number | undefined,
+  { relays }: Pick<Surroundings, 'relays'>,
+  behind: (message: string) => string = () => '',
+): Wait {
   const { code, message } = split(words)
   const at = until === undefined ? {} : { until: new Date(until) }
   const again = until === undefined ? '' : `; it is looked at again at ${clockText(until)}`
   const relay = relays.find(({ relay: name }) => message.includes(`relay ${name} `))
   if (code === 'circuit_open' && relay?.circuit === 'open') return shutRelay(relay)
+  if (code === 'throttled') return { kind: 'limit', text: `${message}${behind(message)}${again}`, ...at }
   if (code === 'sender_held') return { kind: 'sender', text: `${message}${again}`, ...at }
   if (code === 'no_route') return { kind: 'route', text: `${message}${again}`, ...at }
   if (code === 'unknown')
@@ -161,6 +170,12 @@ export function turn(ahead: number, what: string): Wait {
   }
 }
 
+/** A row that was left where it was when others of its batch became jobs. */
+export function left(lane: string): Wait {
+  const text = `its turn: enough others for the same limits wait in the lane ${lane}, and its row stays in its chunk until some of them are gone`
+  return { kind: 'turn', text }
+}
+
 const grouped = new Intl.NumberFormat('en-US')
 
 export function countText(count: number): string {
@@ -168,7 +183,7 @@ export function countText(count: number): string {
 }
 
 /** Local time to the second. */
-function clockText(at: number): string {
+export function clockText(at: number): string {
   const date = new Date(at)
   const two = (number: number) => String(number).padStart(2, '0')
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`

@@ -20,11 +20,22 @@ export interface Blame {
 
 const nothing: Blame = { verdict: 'none' }
 
-/** With `isProbe`, a connection that is lost on the way speaks against the relay; else it may be the message's. */
-export function blame(exchange: Exchange, isProbe: boolean): Blame {
+/** What is known of the relay beside its answer. */
+export interface Asked {
+  /** Then a connection that is lost on the way speaks against the relay; else it may be the message's. */
+  readonly isProbe: boolean
+  /** Whether less can be sent to it than is: then being asked for that is no fault. */
+  readonly canSlowDown?: boolean
+  /** Replies by which it asks for less, beside those that are known. */
+  readonly slower?: readonly string[] | undefined
+}
+
+export function blame(exchange: Exchange, { isProbe, canSlowDown = false, slower }: Asked): Blame {
   if (exchange.kind === 'accepted') return { verdict: 'ok' }
   if (exchange.kind === 'stopped') return nothing
-  const outcome = judgeExchange(exchange)
+  const outcome = judgeExchange(exchange, slower)
+  // It is there, and it is gone about more slowly from now on.
+  if (canSlowDown && isSlower(outcome)) return isProbe ? { verdict: 'ok' } : nothing
   const fault = faultOf(outcome)
   if (fault)
     return {
@@ -42,7 +53,11 @@ export function blame(exchange: Exchange, isProbe: boolean): Blame {
 
 function faultOf(outcome: Outcome): Fault | undefined {
   if ('fault' in outcome && outcome.fault) return outcome.fault
-  return 'slower' in outcome && outcome.slower ? 'policy' : undefined
+  return isSlower(outcome) ? 'policy' : undefined
+}
+
+function isSlower(outcome: Outcome): boolean {
+  return 'slower' in outcome && outcome.slower === true
 }
 
 function doubt(exchange: Exchange, outcome: Outcome): Pick<Blame, 'isDoubtful'> {

@@ -4,8 +4,10 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
+import { connectionsOf } from '../limits/connection-limit.js'
 import { createSigner, type Signer } from './dkim.js'
 import { Idle } from './idle.js'
+import { LaneLines } from './lane-lines.js'
 import { createLease, type Given, type Lease, type Lender, type Refused } from './lease.js'
 import { Line } from './line.js'
 import { openWire, type Wire } from './wire.js'
@@ -20,7 +22,9 @@ export interface PoolEvents {
 export interface Pool {
   /** Connections that are open or being opened. */
   readonly open: number
-  acquire(signal: AbortSignal): Promise<{ readonly lease: Lease } | Refused>
+  acquire(signal: AbortSignal, lane?: string): Promise<{ readonly lease: Lease } | Refused>
+  /** Looks at how many connections there may be, which has changed. */
+  attend(): void
   /** Hangs up idle connections; those in use hang up when their message is done. Lets go whoever waits. */
   close(): void
   /** Hangs up everything at once. */
@@ -37,6 +41,17 @@ const closing: Given = { refusal: { kind: 'stopped', answer: 'closing' } }
 export interface PoolOptions {
   /** Whether one connection finds out if the relay is there and takes the login, before there are more. */
   readonly oneFirst?: boolean
+  /** The guaranteed share of each lane in the connections; none unless given. */
+  readonly shares?: Readonly<Record<string, number>> | undefined
+  /** Where several processes share out the connections of a relay. */
+  readonly shared?: SharedPlaces | undefined
+}
+
+export interface SharedPlaces {
+  /** Connections that there may be here now. */
+  allowed(): number
+  /** Hears how many there are, how many there would be, and how many of these are idle. */
+  want(have: number, want: number, idle: number): void
 }
 
 export function createPool(
@@ -58,7 +73,10 @@ class RelayPool implements Pool, Lender {
   readonly #wires = new Set<Wire>()
   readonly #signer: Signer | undefined
   readonly #idle: Idle
-  readonly #waiting = new Line<Given>()
+  readonly #waiting: LaneLines<Given>
+  readonly #shared: SharedPlaces | undefined
+  /** Connections that say QUIT: they are no longer lent, and there until they have ended. */
+  readonly #leaving = new Set<Wire>()
   /** Those whose kept connection was gone: any new one is theirs first. */
   readonly #replacing = new Line<Given>()
   readonly #hangUp = new AbortController()
@@ -73,10 +91,12 @@ class RelayPool implements Pool, Lender {
     relay: RelayConfig,
     clock: Clock,
     events: PoolEvents,
-    { oneFirst = false }: PoolOptions,
+    { oneFirst = false, shares = {}, shared }: PoolOptions,
   ) {
     this.#name = name
     this.#oneFirst = oneFirst
+    this.#waiting = new LaneLines(shares)
+    this.#shared = shared
     this.#relay = relay
     this.#clock = clock
     this.#events = events
@@ -89,21 +109,22 @@ class RelayPool implements Pool, Lender {
     return this.#wires.size + this.#opening
   }
 
-  async acquire(signal: AbortSignal): Promise<{ readonly lease: Lease } | Refused> {
-    const given = await this.#standIn(this.#waiting, signal)
+  async acquire(signal: AbortSignal, lane = ''): Promise<{ readonly lease: Lease } | Refused> {
+    const given = await this.#standIn(() => this.#waiting.wait(lane, signal, closing))
     return 'wire' in given ? { lease: createLease(this.#name, given.wire, this, this.#signer) } : given
   }
 
   replace(signal: AbortSignal): Promise<Given> {
-    return this.#standIn(this.#replacing, signal)
+    return this.#standIn(() => this.#replacing.wait(signal, closing))
   }
 
   giveBack(wire: Wire): void {
+    this.#waiting.returned(wire)
     // Its end frees its place.
     if (!wire.alive) return
-    if (this.#closed || wire.messages >= this.#relay.maxMessagesPerConnection) wire.quit()
+    if (this.#closed || wire.messages >= this.#relay.maxMessagesPerConnection) this.#quit(wire)
     else this.#idle.add(wire)
-    this.#attend()
+    this.attend()
   }
 
   close(): void {
@@ -119,32 +140,62 @@ class RelayPool implements Pool, Lender {
     for (const wire of this.#wires) wire.drop()
   }
 
-  #standIn(line: Line<Given>, signal: AbortSignal): Promise<Given> {
+  #standIn(wait: () => Promise<Given>): Promise<Given> {
     if (this.#closed) return Promise.resolve(closing)
-    const given = line.wait(signal, closing)
-    this.#attend()
+    const given = wait()
+    this.attend()
     return given
   }
 
+  get #most(): number {
+    return Math.min(connectionsOf(this.#relay), this.#shared?.allowed() ?? Number.POSITIVE_INFINITY)
+  }
+
   /** Brings those who wait and what can be had together. Called after whatever changes either. */
-  #attend(): void {
+  attend(): void {
+    this.#makeRoom()
     while (this.#mayOpen()) void this.#openOne()
     // Where no new connection can be had a kept one has to do.
-    if (this.#opening === 0) this.#lendIdle(this.#replacing)
-    this.#lendIdle(this.#waiting)
+    if (this.#opening === 0) this.#lendIdle(this.#replacing, (wire) => this.#replacing.serve({ wire }))
+    this.#lendIdle(this.#waiting, (wire) => this.#waiting.serve({ wire }, wire, this.#most))
+    this.#shared?.want(this.open, this.#wanted, this.#idle.size)
     this.#attendLater()
   }
 
-  #lendIdle(line: Line<Given>): void {
-    while (line.length > 0 && this.#idle.size > 0) {
+  #lendIdle({ length }: { readonly length: number }, lend: (wire: Wire) => void): void {
+    for (let left = length; left > 0 && this.#idle.size > 0; ) {
       const wire = this.#idle.take()
-      if (wire) line.serve({ wire })
+      if (wire === undefined) continue
+      lend(wire)
+      left -= 1
     }
+  }
+
+  /** Those that are there and stay, and one for each message that has none. */
+  get #wanted(): number {
+    const missing = this.#replacing.length + this.#waiting.length - this.#idle.size - this.#opening
+    return Math.min(connectionsOf(this.#relay), this.open - this.#leaving.size + Math.max(0, missing))
+  }
+
+  /** Another process is to have what is too many here: idle ones go now, others after their message. */
+  #makeRoom(): void {
+    let surplus = this.#wires.size - this.#leaving.size + this.#opening - this.#most
+    while (surplus > 0 && this.#idle.size > 0) {
+      const wire = this.#idle.take()
+      if (wire === undefined) continue
+      this.#quit(wire)
+      surplus -= 1
+    }
+  }
+
+  #quit(wire: Wire): void {
+    this.#leaving.add(wire)
+    wire.quit()
   }
 
   #mayOpen(): boolean {
     const wanted = this.#replacing.length + Math.max(0, this.#waiting.length - this.#idle.size)
-    if (this.#closed || wanted <= this.#opening || this.open >= this.#relay.maxConnections) return false
+    if (this.#closed || wanted <= this.#opening || this.open >= this.#most) return false
     if (this.#oneFirst && this.#wires.size === 0 && this.#opening > 0) return false
     if (this.#failure === undefined) return true
     // After a failure one at a time, and for a while no more than were open then: the relay may allow no more.
@@ -162,7 +213,7 @@ class RelayPool implements Pool, Lender {
     this.#stopTimer = undefined
     const ms = this.#noMoreMs
     const isWanted = this.#waiting.length + this.#replacing.length > 0
-    if (ms > 0 && isWanted) this.#stopTimer = this.#clock.after(ms, () => this.#attend())
+    if (ms > 0 && isWanted) this.#stopTimer = this.#clock.after(ms, () => this.attend())
   }
 
   async #openOne(): Promise<void> {
@@ -182,7 +233,7 @@ class RelayPool implements Pool, Lender {
     this.#failure = { open, noMoreUntil }
     // Whoever waits gets one of those that are open, or hears of the last one that fails.
     if (this.open > 0) {
-      this.#attend()
+      this.attend()
       return
     }
     this.#events.failed()
@@ -198,14 +249,16 @@ class RelayPool implements Pool, Lender {
     this.#events.opened()
     void wire.ended.then(() => this.#onEnd(wire))
     if (!this.#replacing.serve({ wire })) this.giveBack(wire)
-    this.#attend()
+    this.attend()
   }
 
   #onEnd(wire: Wire): void {
     this.#idle.remove(wire)
     this.#wires.delete(wire)
+    this.#leaving.delete(wire)
+    this.#waiting.returned(wire)
     this.#events.closed()
-    this.#attend()
+    this.attend()
   }
 
   #serveAll(given: Given): void {

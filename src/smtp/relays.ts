@@ -7,6 +7,7 @@ import type { Exchange, Transmission } from '../delivery/delivery.js'
 import { linkSignals } from '../linked-signal.js'
 import type { Circuits } from '../store/circuits.js'
 import { maskAddresses, maskRecipient } from '../telemetry/mask.js'
+import type { Acquired, Asking, Choice, SharedConnections, Shut } from './acquired.js'
 import { type Blame, blame } from './blame.js'
 import type { Report } from './circuit.js'
 import type { Lease } from './lease.js'
@@ -15,28 +16,12 @@ import { createReturns, type Returns } from './returns.js'
 import { createRoute, type Route } from './route.js'
 import { createSuspicion } from './suspicion.js'
 
+export type { Acquired, Asking, Choice, Shut } from './acquired.js'
 export type { Lease } from './lease.js'
 
 export interface RelayEvents {
   opened(relay: string): void
   closed(relay: string): void
-}
-
-export type Acquired =
-  | { readonly kind: 'lease'; readonly lease: Lease }
-  /** No connection can be had (`broken` in `connect`), or nobody waits any longer (`stopped`). */
-  | { readonly kind: 'refused'; readonly relay: string; readonly exchange: Exchange }
-  | { readonly kind: 'missing'; readonly route: string }
-
-/** Every relay of the route is passed over: their circuits are open, or hold this sender. */
-export interface Shut {
-  readonly kind: 'shut'
-  readonly relay: string
-  readonly why: 'circuit' | 'sender'
-  /** When it is worth trying again; each message is told a time of its own. */
-  readonly waitMs: number
-  /** What the relay said when it was shut. */
-  readonly said?: string
 }
 
 export interface Relays {
@@ -52,7 +37,16 @@ export interface Relays {
 
 /** Relays whose circuits are shared with other workers. */
 export interface GuardedRelays extends Omit<Relays, 'acquire'> {
-  acquire(route: string | undefined, signal: AbortSignal, sender: string): Promise<Acquired | Shut>
+  acquire(
+    route: string | undefined,
+    signal: AbortSignal,
+    sender: string,
+    asking?: Asking,
+  ): Promise<Acquired | Shut>
+  /** Undefined where there is no such route. */
+  choice(route: string | undefined): Choice | undefined
+  /** The connections that this worker may have to a relay have become more or fewer. */
+  attend(relay: string): void
 }
 
 export interface RelaysOptions {
@@ -64,6 +58,12 @@ export interface GuardedRelaysOptions extends RelaysOptions {
   readonly circuits: Gate
   /** Hears of what went wrong in reporting an exchange. */
   readonly failed?: (error: unknown) => void
+  /** How the connections of the fleet are shared out; by configuration alone unless given. */
+  readonly connections?: SharedConnections
+  /** Whether less can be sent to a relay than is, so that being asked for that is no fault of it; unless given, no. */
+  readonly canSlowDown?: (relay: string) => boolean
+  /** The guaranteed share of each lane in the connections of a relay. */
+  readonly shares?: Readonly<Record<string, number>>
 }
 
 /** What the circuits are asked and told here. */
@@ -131,6 +131,8 @@ class RoutedRelays implements Relays, GuardedRelays {
   readonly #reported = new WeakSet<Exchange>()
   readonly #suspicion = createSuspicion()
   readonly #failed: (error: unknown) => void
+  readonly #canSlowDown: (relay: string) => boolean
+  readonly #slower: (relay: string) => readonly string[] | undefined
   readonly #closing = new AbortController()
 
   constructor(
@@ -138,38 +140,67 @@ class RoutedRelays implements Relays, GuardedRelays {
     routes: Routes,
     clock: Clock,
     events: RelayEvents,
-    { circuits, restMs, failed = () => undefined }: Partial<GuardedRelaysOptions>,
+    options: Partial<GuardedRelaysOptions>,
   ) {
+    const { circuits, restMs, connections, shares, failed = () => undefined } = options
     this.#failed = failed
+    this.#canSlowDown = options.canSlowDown ?? (() => false)
+    this.#slower = (relay) => configs[relay]?.slowerReplies
     this.#clock = clock
     this.#gate = circuits ?? noCircuits
     this.#restMs = restMs ?? (circuits ? GUARDED_REST_MS : REST_MS)
     this.#passOverMs = circuits ? this.#restMs : PASS_OVER_MS
     this.#returns = createReturns(clock)
-    const pooled = { oneFirst: circuits !== undefined }
-    for (const [name, config] of Object.entries(configs))
+    for (const [name, config] of Object.entries(configs)) {
+      const shared = connections && {
+        allowed: () => connections.allowed(name),
+        want: (have: number, want: number, idle: number) => connections.want(name, have, want, idle),
+      }
+      const pooled = { oneFirst: circuits !== undefined, shared, shares }
       this.#pools.set(name, createPool(name, config, clock, this.#eventsOf(name, events), pooled))
+    }
     const named = Object.entries(routes).map(([name, route]) => [name, createRoute(route)] as const)
     this.#routes = new Map([[DEFAULT_ROUTE, createRoute(Object.keys(configs))], ...named])
   }
 
   // Without circuits nothing is ever shut.
   acquire(name: string | undefined, signal: AbortSignal): Promise<Acquired>
-  acquire(name: string | undefined, signal: AbortSignal, sender: string): Promise<Acquired | Shut>
-  async acquire(name = DEFAULT_ROUTE, signal: AbortSignal, sender?: string): Promise<Acquired | Shut> {
+  acquire(
+    name: string | undefined,
+    signal: AbortSignal,
+    sender: string,
+    asking?: Asking,
+  ): Promise<Acquired | Shut>
+  async acquire(
+    name = DEFAULT_ROUTE,
+    signal: AbortSignal,
+    sender?: string,
+    asking: Asking = {},
+  ): Promise<Acquired | Shut> {
     const route = this.#routes.get(name)
     if (route === undefined) return { kind: 'missing', route: name }
     const startedAt = this.#clock.monotonicMs()
     for (;;) {
       const acquired =
-        (await this.#acquireFirst(route, signal, sender)) ??
-        (await this.#acquireAfterRest(route, signal, sender))
+        (await this.#acquireFirst(route, signal, sender, asking)) ??
+        (await this.#acquireAfterRest(route, signal, sender, asking))
       if (acquired) return acquired
       const isPatient = this.#clock.monotonicMs() - startedAt < PATIENCE_MS
       // While anything else could go, who cannot go makes room for it.
       if (!isPatient || !this.#isEveryRelayShut()) return this.#shut(route, sender)
       if (!(await this.#sleep(LOOK_MS, signal))) return this.#stopped(route)
     }
+  }
+
+  choice(name = DEFAULT_ROUTE): Choice | undefined {
+    const route = this.#routes.get(name)
+    if (route === undefined) return undefined
+    const { isByWeight, choose } = route
+    return { relays: route.relays.filter((each) => this.#isUsable(each, route)), isByWeight, choose }
+  }
+
+  attend(relay: string): void {
+    this.#pools.get(relay)?.attend()
   }
 
   open(): ReadonlyMap<string, number> {
@@ -198,15 +229,21 @@ class RoutedRelays implements Relays, GuardedRelays {
   }
 
   /** From the first relay that is there; undefined when each of them is shut or was found away a moment ago. */
-  async #acquireFirst(route: Route, signal: AbortSignal, sender?: string): Promise<Acquired | undefined> {
+  async #acquireFirst(
+    route: Route,
+    signal: AbortSignal,
+    sender: string | undefined,
+    { chosen, lane }: Asking,
+  ): Promise<Acquired | undefined> {
     const tried = new Set<string>()
     let refused: Acquired | undefined
     for (;;) {
       const usable = route.relays.filter((each) => !tried.has(each) && this.#isUsable(each, route, sender))
-      const name = route.choose(usable)
+      const isChosen = tried.size === 0 && chosen !== undefined && usable.includes(chosen)
+      const name = isChosen ? chosen : route.choose(usable)
       if (name === undefined) return refused
       tried.add(name)
-      const acquired = await this.#acquireFrom(name, signal, sender)
+      const acquired = await this.#acquireFrom(name, signal, sender, lane)
       if (acquired && !isAway(acquired)) return acquired
       refused = acquired ?? refused
     }
@@ -222,22 +259,28 @@ class RoutedRelays implements Relays, GuardedRelays {
   async #acquireAfterRest(
     { relays }: Route,
     signal: AbortSignal,
-    sender?: string,
+    sender: string | undefined,
+    { lane }: Asking,
   ): Promise<Acquired | undefined> {
     const resting = relays.filter((each) => this.#gate.look(each, sender).kind !== 'shut')
     const [name] = resting.toSorted((a, b) => this.#sinceFailureMs(b) - this.#sinceFailureMs(a))
     if (name === undefined) return undefined
     await this.#sleep(this.#restMs - this.#sinceFailureMs(name), signal)
-    return this.#acquireFrom(name, signal, sender)
+    return this.#acquireFrom(name, signal, sender, lane)
   }
 
   /** Undefined when its circuit is not to be passed after all. */
-  async #acquireFrom(name: string, signal: AbortSignal, sender?: string): Promise<Acquired | undefined> {
+  async #acquireFrom(
+    name: string,
+    signal: AbortSignal,
+    sender?: string,
+    lane?: string,
+  ): Promise<Acquired | undefined> {
     const { kind } = this.#gate.look(name, sender)
     const probe = kind === 'due' ? await this.#gate.probe(name, sender) : undefined
     if (kind === 'shut' || (kind === 'due' && probe === undefined)) return undefined
     if (this.#failedAt.has(name)) this.#asked.add(name)
-    const acquired = await this.#poolOf(name).acquire(signal)
+    const acquired = await this.#poolOf(name).acquire(signal, lane)
     this.#asked.delete(name)
     if ('lease' in acquired) return { kind: 'lease', lease: this.#watched(acquired.lease, probe) }
     this.#report(name, acquired.refusal, probe)
@@ -275,8 +318,12 @@ class RoutedRelays implements Relays, GuardedRelays {
   #report(relay: string, exchange: Exchange, probe: string | undefined, message?: Transmission): void {
     if (probe === undefined && this.#reported.has(exchange)) return
     this.#reported.add(exchange)
+    const isProbe = probe !== undefined
+    // Of what was accepted nothing more need be known.
+    const canSlowDown = exchange.kind !== 'accepted' && this.#canSlowDown(relay)
+    const asked = { isProbe, canSlowDown, slower: this.#slower(relay) }
     this.#gate.report(relay, {
-      ...this.#weighed(relay, blame(exchange, probe !== undefined), probe !== undefined, message),
+      ...this.#weighed(relay, blame(exchange, asked), isProbe, message),
       ...(message === undefined ? {} : { sender: message.from }),
       ...(probe === undefined ? {} : { probe }),
     })

@@ -4,6 +4,7 @@ import type { RouteConfig } from '../config.js'
 
 export interface Route {
   readonly relays: readonly string[]
+  readonly isByWeight: boolean
   /** Which of these goes next; undefined when there is none. */
   choose(usable: readonly string[]): string | undefined
 }
@@ -14,8 +15,8 @@ export function createRoute(config: RouteConfig): Route {
   for (const entry of config) {
     if (typeof entry !== 'string') weights.set(entry.relay, (weights.get(entry.relay) ?? 0) + entry.weight)
   }
-  if (weights.size === 0) return { relays, choose: ([first]) => first }
-  return { relays, choose: byWeight(weights) }
+  if (weights.size === 0) return { relays, isByWeight: false, choose: ([first]) => first }
+  return { relays, isByWeight: true, choose: byWeight(weights) }
 }
 
 /** Each earns its weight at every choice, and who has most pays for all: smooth, and exact in the long run. */

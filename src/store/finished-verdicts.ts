@@ -11,25 +11,38 @@ export const repeatableSeconds = 3600
 
 export interface FinishedVerdicts {
   /** `keptSeconds` 0 forgets the verdict with the next round. */
-  add(id: string, keptSeconds: number): void
+  add(lane: string, id: string, keptSeconds: number): void
   forget(): Promise<void>
   stop(): void
 }
 
 const FORGET_EVERY_MS = 1_000
 
+/** Deliveries of one lane whose verdicts are kept for as long. */
+interface Finished {
+  readonly lane: string
+  readonly keptSeconds: number
+  readonly ids: string[]
+}
+
 export function createFinishedVerdicts(
-  ledger: Pick<Ledger, 'forget'>,
+  ledgerOf: (lane: string) => Pick<Ledger, 'forget' | 'forgetFinished'>,
   clock: Pick<Clock, 'every'>,
   onError: (error: unknown) => void,
 ): FinishedVerdicts {
-  let finished = new Map<number, string[]>()
+  let finished = new Map<string, Finished>()
 
   async function forget(): Promise<void> {
-    const now = finished
+    const now = [...finished.values()]
     finished = new Map()
     try {
-      await Promise.all([...now].map(([seconds, ids]) => ledger.forget(ids, seconds)))
+      await Promise.all(
+        now.map(({ lane, keptSeconds, ids }) =>
+          keptSeconds > 0
+            ? ledgerOf(lane).forget(ids, keptSeconds)
+            : ledgerOf(lane).forgetFinished(lane, ids),
+        ),
+      )
     } catch (error) {
       onError(error)
     }
@@ -37,10 +50,11 @@ export function createFinishedVerdicts(
 
   const stop = clock.every(FORGET_EVERY_MS, () => void forget())
   return {
-    add(id, keptSeconds) {
-      const ids = finished.get(keptSeconds)
-      if (ids) ids.push(id)
-      else finished.set(keptSeconds, [id])
+    add(lane, id, keptSeconds) {
+      const key = `${keptSeconds} ${lane}`
+      const alike = finished.get(key) ?? { lane, keptSeconds, ids: [] }
+      alike.ids.push(id)
+      finished.set(key, alike)
     },
     forget,
     stop,

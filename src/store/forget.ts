@@ -74,8 +74,9 @@ redis.call('HSET', KEYS[1], 'circuit', ARGV[2])
 return redis.call('HINCRBY', KEYS[1], 'version', 1)
 `
 
-// KEYS suppressed. ARGV the field, the field in its place.
+// KEYS suppressed, bounced. ARGV the field, the field in its place.
 const RENAME_FIELD = `
+redis.call('SREM', KEYS[2], ARGV[1])
 local standing = redis.call('HGET', KEYS[1], ARGV[1])
 if not standing then return 0 end
 redis.call('HSET', KEYS[1], ARGV[2], standing)
@@ -109,7 +110,7 @@ export function createForgetStore(redis: Redis, keys: Keys): ForgetStore {
   const eraseOutcome = defineScript(redis, 'fluxmailEraseOutcome', 1, ERASE_OUTCOME)
   const replace = defineScript(redis, 'fluxmailReplaceString', 1, REPLACE)
   const replaceCircuit = defineScript(redis, 'fluxmailReplaceCircuit', 1, REPLACE_CIRCUIT)
-  const rename = defineScript(redis, 'fluxmailMoveSuppression', 1, RENAME_FIELD)
+  const rename = defineScript(redis, 'fluxmailMoveSuppression', 2, RENAME_FIELD)
   return {
     async eraseRows({ batchId, lane, number, packed, rest, ordinals }, code) {
       const batch = [keys.batch(batchId), keys.batchRows(batchId), keys.batchSettled(batchId)]
@@ -121,6 +122,6 @@ export function createForgetStore(redis: Redis, keys: Keys): ForgetStore {
     eraseOutcome: async (id) => (await eraseOutcome([keys.outcomes], [id])) === 1,
     replace: async (key, standing, next) => (await replace([key], [standing, next])) === 1,
     replaceCircuit: async (key, standing, next) => Number(await replaceCircuit([key], [standing, next])) > 0,
-    moveSuppression: async (from, to) => (await rename([keys.suppressed], [from, to])) === 1,
+    moveSuppression: async (from, to) => (await rename([keys.suppressed, keys.bounced], [from, to])) === 1,
   }
 }

@@ -130,10 +130,11 @@ return stopped
 `
 
 // KEYS mark, lane counts, batch, settled bits, failures, errors, content, job, outcomes, how long outcomes are kept,
-// suppressed, ordinals that failed, rate.
+// suppressed, ordinals that failed, rate, bounced.
 // ARGV outcome, code, token or '', ordinal or -1, reason or '', error or '', error if in doubt, errors kept,
 // file prefix, '1' to spare a mark, ttl of a verdict, then what the outcome stream needs:
-// id, recipient, lane, enqueued at, code, reply; and at last the address to suppress if it failed, or ''.
+// id, recipient, lane, enqueued at, code, reply; and at last the address to suppress if it failed, or '', and '1' if
+// there are other shards that have to hear of it.
 export const RECORD = `
 ${beyondMemoryLua}
 ${settledBit}
@@ -221,7 +222,22 @@ if hasBatch then
 elseif ordinal < 0 and (outcome == 'sent' or outcome == 'skipped') then
   release_content(KEYS[7], files, ARGV[12])
 end
-if outcome == 'failed' and ARGV[18] ~= '' then suppress_bounce(KEYS[11], now, ARGV[18], said) end
+if outcome == 'failed' and ARGV[18] ~= '' then
+  suppress_bounce(KEYS[11], now, ARGV[18], said)
+  if ARGV[19] == '1' then redis.call('SADD', KEYS[14], ARGV[18]) end
+end
 announce(KEYS[9], KEYS[10], now, outcome, ordinal >= 0, said)
 return (moved and 'm:' or 'c:') .. outcome .. ' ' .. math.max(0, resent)
+`
+
+// KEYS what marks begin with, what jobs of the lane begin with. ARGV ids
+// A replica that took its primary's place may not have that the job ended: it runs again, and has to find its mark.
+export const FORGET_FINISHED = `
+for _, id in ipairs(ARGV) do
+  local job = KEYS[2] .. id
+  if redis.call('EXISTS', job) == 0 or redis.call('HEXISTS', job, 'finishedOn') == 1 then
+    redis.call('UNLINK', KEYS[1] .. id)
+  end
+end
+return #ARGV
 `

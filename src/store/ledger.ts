@@ -4,7 +4,7 @@
 import { doubtMessage } from '../delivery/doubt.js'
 import type { Reply } from '../delivery/outcome.js'
 import { defineScript, type Keys, type Redis } from '../redis.js'
-import { CLAIM, MARK, RECORD, RELEASE } from './ledger-scripts.js'
+import { CLAIM, FORGET_FINISHED, MARK, RECORD, RELEASE } from './ledger-scripts.js'
 import { maxReplyLength } from './outcome-stream.js'
 import { type StoredSuppression, suppressionFields } from './suppressions.js'
 
@@ -13,6 +13,9 @@ const VERDICT_TTL_SECONDS = 366 * 24 * 3600
 
 /** Failures of a batch that are kept word for word; all of them are counted. */
 const maxBatchErrors = 1000
+
+/** Redis does nothing else meanwhile. */
+const FORGOTTEN_AT_ONCE = 500
 
 /** What the ledger must know of a delivery. */
 export interface Entry {
@@ -86,13 +89,16 @@ export interface Ledger {
   record(entry: Entry, verdict: Verdict, options?: { spareMarked?: boolean }): Promise<Recorded>
   /** Forgets verdicts of deliveries whose jobs are finished, at once or in so many seconds. */
   forget(ids: readonly string[], inSeconds?: number): Promise<void>
+  /** Forgets verdicts at once, of those deliveries of a lane whose jobs are finished or gone for whom Redis is now. */
+  forgetFinished(lane: string, ids: readonly string[]): Promise<void>
 }
 
-export function createLedger(redis: Redis, keys: Keys): Ledger {
+/** With `isSharded`, whom a bounce suppresses is noted down for the other shards. */
+export function createLedger(redis: Redis, keys: Keys, isSharded = false): Ledger {
   const claim = defineScript(redis, 'fluxmailClaim', 4, CLAIM)
   const mark = defineScript(redis, 'fluxmailMark', 4, MARK)
   const release = defineScript(redis, 'fluxmailRelease', 2, RELEASE)
-  const record = defineScript(redis, 'fluxmailRecord', 13, RECORD)
+  const record = defineScript(redis, 'fluxmailRecord', 14, RECORD)
   const ordinal = (entry: Entry) => entry.batch?.ordinal ?? -1
   const markAndBits = (entry: Entry) => [keys.mark(entry.id), keys.batchSettled(entry.batch?.id ?? '')]
   const batchOf = (entry: Entry) => keys.batch(entry.batch?.id ?? '')
@@ -129,20 +135,32 @@ export function createLedger(redis: Redis, keys: Keys): Ledger {
         keys.suppressed,
         keys.batchFailed(batch),
         keys.batchRate(batch),
+        keys.bounced,
       ]
       const { outcome, code = '-', token = '', suppress, recipient = '' } = verdict
       const kept = [maxBatchErrors, keys.file(''), spareMarked ? '1' : '']
       const facts = [outcome, code.replaceAll(' ', '_'), token, ordinal(entry), ...failureOf(entry, verdict)]
       const bounced = suppress ? suppressionFields(recipient)[0] : ''
-      return recordedOf(
-        await record(named, [...facts, ...kept, VERDICT_TTL_SECONDS, ...noticeOf(entry, verdict), bounced]),
-      )
+      const told = [...noticeOf(entry, verdict), bounced, isSharded ? '1' : '']
+      return recordedOf(await record(named, [...facts, ...kept, VERDICT_TTL_SECONDS, ...told]))
     },
+    ...forgettingOf(redis, keys),
+  }
+}
+
+function forgettingOf(redis: Redis, keys: Keys): Pick<Ledger, 'forget' | 'forgetFinished'> {
+  const forgetFinished = defineScript(redis, 'fluxmailForgetFinished', 2, FORGET_FINISHED)
+  return {
     async forget(ids, inSeconds = 0) {
       if (ids.length === 0) return
       const marks = ids.map(keys.mark)
       if (inSeconds > 0) await Promise.all(marks.map((each) => redis.expire(each, inSeconds)))
       else await redis.unlink(...marks)
+    },
+    async forgetFinished(lane, ids) {
+      const prefixes = [keys.mark(''), `${keys.bullPrefix}:${lane}:`]
+      for (let first = 0; first < ids.length; first += FORGOTTEN_AT_ONCE)
+        await forgetFinished(prefixes, ids.slice(first, first + FORGOTTEN_AT_ONCE))
     },
   }
 }

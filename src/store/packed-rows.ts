@@ -35,8 +35,14 @@ export async function pack(text: string, rows: readonly (string | undefined)[]):
   return Buffer.concat([bitsOf(rows), await deflate(text, { level: LEVEL })])
 }
 
-/** Rows by their place in the chunk, undefined where one was rejected. */
+/** Rows that wait by their place in the chunk, undefined where one was rejected or has become a job. */
 export async function unpack(packed: Buffer): Promise<(PackedRow | undefined)[]> {
+  const rows = await unpackAll(packed)
+  return rows.map((row, place) => (isSet(packed, place) ? row : undefined))
+}
+
+/** All that a chunk still holds, also rows that have become jobs. */
+export async function unpackAll(packed: Buffer): Promise<(PackedRow | undefined)[]> {
   try {
     const text = await inflate(packed.subarray(chunkBytes))
     const rows = JSON.parse(text.toString()) as (PackedRow | 0)[]
@@ -58,10 +64,12 @@ export function isSet(bits: Buffer, place: number): boolean {
   return (((bits[place >> 3] ?? 0) >> (7 - (place & 7))) & 1) === 1
 }
 
+export function setBit(bits: Buffer, place: number): void {
+  bits[place >> 3] = (bits[place >> 3] ?? 0) | (1 << (7 - (place & 7)))
+}
+
 function bitsOf(rows: readonly (string | undefined)[]): Buffer {
   const bits = Buffer.alloc(chunkBytes)
-  for (const [place, row] of rows.entries()) {
-    if (row !== undefined) bits[place >> 3] = (bits[place >> 3] ?? 0) | (1 << (7 - (place & 7)))
-  }
+  for (const [place, row] of rows.entries()) if (row !== undefined) setBit(bits, place)
   return bits
 }

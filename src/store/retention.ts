@@ -167,7 +167,7 @@ export function createRetentionStore(redis: Redis, keys: Keys): RetentionStore {
   const giveBack = defineScript(redis, 'fluxmailGiveSweepBack', 1, GIVE_BACK)
   const dropJob = defineScript(redis, 'fluxmailDropJob', 6, DROP_JOB)
   const letGo = defineScript(redis, 'fluxmailLetContentGo', 5, LET_GO)
-  const remove = defineScript(redis, 'fluxmailDeleteBatch', 15, DELETE)
+  const remove = defineScript(redis, 'fluxmailDeleteBatch', 16, DELETE)
   const filePrefix = keys.file('')
   const endOf = (id: string) => [
     keys.holding,
@@ -183,6 +183,7 @@ export function createRetentionStore(redis: Redis, keys: Keys): RetentionStore {
     keys.batchErrors(id),
     keys.batchRate(id),
     keys.batchReplays(id),
+    keys.batchLeft(id),
   ]
 
   return {

@@ -47,6 +47,14 @@ end
 return swept
 `
 
+// KEYS suppressed. ARGV field, JSON, now.
+const ADOPT = `
+${suppressedLua}
+if standing_suppression(redis.call('HGET', KEYS[1], ARGV[1]), tonumber(ARGV[3])) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+`
+
 export interface SuppressionStore {
   /** Adds or replaces; resolves to how many had not been there. */
   put(entries: readonly (readonly [field: string, suppression: StoredSuppression])[]): Promise<number>
@@ -59,12 +67,20 @@ export interface SuppressionStore {
   pages(): AsyncGenerator<[field: string, suppression: StoredSuppression][]>
   /** Removes those of the fields whose time is over. */
   sweep(fields: readonly string[], now: number): Promise<void>
+  /** Adds an address that bounced elsewhere, unless it stands here. */
+  adopt(field: string, suppression: StoredSuppression, now: number): Promise<void>
+  /** Some of those that bounced here, of whom the other shards have not heard. */
+  bounced(): Promise<string[]>
+  /** Says that they have heard. */
+  carried(fields: readonly string[]): Promise<void>
 }
 
 const PAGE = 1_000
+const BOUNCED_AT_ONCE = 500
 
 export function createSuppressionStore(redis: Redis, keys: Keys): SuppressionStore {
   const sweep = defineScript(redis, 'fluxmailSweepSuppressed', 1, SWEEP)
+  const adopt = defineScript(redis, 'fluxmailAdoptSuppressed', 1, ADOPT)
   const get: SuppressionStore['get'] = async (fields) => {
     const found = await redis.hmget(keys.suppressed, ...fields)
     return found.map((json) => (json === null ? undefined : (JSON.parse(json) as StoredSuppression)))
@@ -91,6 +107,13 @@ export function createSuppressionStore(redis: Redis, keys: Keys): SuppressionSto
     },
     async sweep(fields, now) {
       if (fields.length > 0) await sweep([keys.suppressed], [now, ...fields])
+    },
+    async adopt(field, suppression, now) {
+      await adopt([keys.suppressed], [field, JSON.stringify(suppression), now])
+    },
+    bounced: () => redis.srandmember(keys.bounced, BOUNCED_AT_ONCE),
+    async carried(fields) {
+      await redis.srem(keys.bounced, ...fields)
     },
   }
 }

@@ -12,6 +12,8 @@ interface Declaration {
 
 const delivered = ['lane', 'relay'] as const
 
+const sameEverywhere = 'The same from every worker: take max, never sum'
+
 /** Every metric of a worker. */
 export const metricDeclarations = {
   fluxmail_messages_total: {
@@ -86,6 +88,92 @@ export const metricDeclarations = {
     help: 'Faults that this process met: connect, auth, relay, sender (refused) and policy (we are asked for less)',
     labels: ['relay', 'fault'],
   },
+  fluxmail_throttled_seconds_total: {
+    type: 'counter',
+    help: 'Time that deliveries of this process waited in their place for a permit of the relay, by provider and lane',
+    labels: ['relay', 'provider', 'lane'],
+  },
+  fluxmail_permit_wait_seconds: {
+    type: 'histogram',
+    help: 'Time that a delivery waited in its place for a permit; one that had it at once is not among them',
+    labels: ['relay', 'lane'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15],
+  },
+  fluxmail_permits: {
+    type: 'gauge',
+    help: 'Permits that this process has in hand and has not spent',
+    labels: ['relay'],
+  },
+  fluxmail_smtp_connections_allowed: {
+    type: 'gauge',
+    help: 'Connections that this process may have, as its share of those of the fleet; none without such a limit',
+    labels: ['relay'],
+  },
+  fluxmail_slowed_total: {
+    type: 'counter',
+    help: 'How often a relay asked this process for less and the rate was cut, by provider, or all',
+    labels: ['relay', 'provider'],
+  },
+  fluxmail_workers: {
+    type: 'gauge',
+    help: `Workers that are alive. ${sameEverywhere}`,
+    labels: [],
+  },
+  fluxmail_jobs: {
+    type: 'gauge',
+    help: `Deliveries by what they do: waiting, packed (rows before their turn), active, delayed (put off, or set aside). ${sameEverywhere}`,
+    labels: ['lane', 'state'],
+  },
+  fluxmail_oldest_waiting_seconds: {
+    type: 'gauge',
+    help: `How long the oldest delivery has been there whose turn it may be, or its batch. ${sameEverywhere}`,
+    labels: ['lane'],
+  },
+  fluxmail_limit_rate: {
+    type: 'gauge',
+    help: `Messages a second that may go now: as set, or configured, and as tuned; by provider, or all. ${sameEverywhere}`,
+    labels: ['relay', 'provider'],
+  },
+  fluxmail_limit_tokens: {
+    type: 'gauge',
+    help: `Messages that could go at once under that limit. ${sameEverywhere}`,
+    labels: ['relay', 'provider'],
+  },
+  fluxmail_limit_slowed: {
+    type: 'gauge',
+    help: `Whether that limit is lower because the relay asked for less: 1, or 0. ${sameEverywhere}`,
+    labels: ['relay', 'provider'],
+  },
+  fluxmail_limit_connections: {
+    type: 'gauge',
+    help: `Connections that all workers together may have. ${sameEverywhere}`,
+    labels: ['relay'],
+  },
+  fluxmail_limit_day: {
+    type: 'gauge',
+    help: `Messages within 24 hours that may go now, by the limit or the warm-up. ${sameEverywhere}`,
+    labels: ['relay'],
+  },
+  fluxmail_fleet_rate: {
+    type: 'gauge',
+    help: `Messages a second that all workers together send; by provider, or all. ${sameEverywhere}`,
+    labels: ['relay', 'provider'],
+  },
+  fluxmail_fleet_connections: {
+    type: 'gauge',
+    help: `Connections of all workers together. ${sameEverywhere}`,
+    labels: ['relay'],
+  },
+  fluxmail_day_messages: {
+    type: 'gauge',
+    help: `Messages of this hour and the 24 before it. ${sameEverywhere}`,
+    labels: ['relay'],
+  },
+  fluxmail_warmup_step: {
+    type: 'gauge',
+    help: `Day of the warm-up, from 1; more than it has days once it is over. ${sameEverywhere}`,
+    labels: ['relay'],
+  },
   fluxmail_ingress_messages_total: {
     type: 'counter',
     help: 'Messages handed in by SMTP, by what they came to: accepted, deferred (4yz), refused (5yz), aborted',
@@ -123,13 +211,17 @@ export interface Metrics {
   observe(name: MetricName, labels: Labels, value: number): void
   /** Sets a gauge. */
   set(name: MetricName, labels: Labels, value: number): void
+  /** Takes all values of a gauge away: what nobody measures now has none. */
+  clear(name: MetricName): void
   /** Everything in Prometheus' text format. */
   expose(): Promise<string>
   readonly contentType: string
 }
 
 /** Builds a registry of its own, so that two workers in one process do not mix. `onScrape` runs before each exposure. */
-export function createMetrics(onScrape: (metrics: Metrics) => void = () => undefined): Metrics {
+export function createMetrics(
+  onScrape: (metrics: Metrics) => void | Promise<void> = () => undefined,
+): Metrics {
   const registry = new Registry()
   const counters = new Map<string, Counter>()
   const gauges = new Map<string, Gauge>()
@@ -144,8 +236,13 @@ export function createMetrics(onScrape: (metrics: Metrics) => void = () => undef
     count: (name, labels, by = 1) => counters.get(name)?.inc(labels, by),
     observe: (name, labels, value) => histograms.get(name)?.observe(labels, value),
     set: (name, labels, value) => gauges.get(name)?.set(labels, value),
-    expose() {
-      onScrape(metrics)
+    clear(name) {
+      const gauge = gauges.get(name)
+      gauge?.reset()
+      if (metricDeclarations[name].labels.length === 0) gauge?.remove()
+    },
+    async expose() {
+      await onScrape(metrics)
       return registry.metrics()
     },
     contentType: registry.contentType,

@@ -17,7 +17,7 @@ describe('help', () => {
   test.each(commands)('of %s has an example of it, in 80 columns', async (command) => {
     const { exitCode, stdout } = await run([command, '--help'], { columns: 200 })
     expect(exitCode).toBe(0)
-    expect(stdout).toMatch(new RegExp(`\nExample:\n.*fluxmail ${command}`, 's'))
+    expect(stdout).toMatch(new RegExp(`\nExamples?:\n.*fluxmail ${command}`, 's'))
     for (const line of stdout.split('\n')) expect(widthOf(line)).toBeLessThanOrEqual(80)
     expect((await run(['help', command])).stdout).toBe(stdout)
   })

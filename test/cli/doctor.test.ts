@@ -22,7 +22,7 @@ test('one that evicts is refused with exit code 2 and the command that mends it;
   await redis.ask((client) => client.config('SET', 'appendonly', 'no'))
   const [config = ''] = await writeFiles({
     'worker.json': JSON.stringify({
-      relays: { main: { host: 'relay', maxConnections: 2 } },
+      relays: { main: { host: 'relay', maxConnections: 2, selfTuning: false } },
       durability: 'replicated',
     }),
   })
@@ -34,6 +34,7 @@ test('one that evicts is refused with exit code 2 and the command that mends it;
   expect(words).toContain(`redis-cli -h 127.0.0.1 -p ${redis.port} CONFIG SET maxmemory-policy noeviction`)
   expect(words).toContain('warning append-only file')
   expect(words).toContain('20 deliveries at once share 2 connections')
+  expect(words).toContain('warning limits main: no rate')
   expect(words).toContain('no replica is connected')
   expect(Math.max(...stdout.split('\n').map(widthOf))).toBeLessThanOrEqual(80)
   const json = await run([...args, '--json'])

@@ -46,7 +46,9 @@ test('on a terminal it is one view that is drawn anew in its place, and stays wh
   expect(frame.join('\n')).toMatch(/^█+ {2}100 %$/m)
   expect(frame.join('\n')).toMatch(/^sent {6}30 {4}waiting {3} 0$/m)
   expect(frame.join('\n')).toMatch(/^failures\n {2}2 {2}550 5\.1\.1 {2}<address>: Recipient address/m)
-  expect(frame.join('\n')).toMatch(/^relays\n {2}main {2}circuit closed; 1 worker, at most 50\/s$/m)
+  expect(frame.join('\n')).toMatch(
+    /^relays\n {2}main {2}circuit closed; 1 worker, at most 50\/s, now [\d.]+\/s$/m,
+  )
   expect(Math.max(...frame.map(widthOf))).toBeLessThan(80)
   // No mode of the terminal is changed that something would have to set back.
   expect(terminal.stdout.text).not.toContain(`${esc}[?`)

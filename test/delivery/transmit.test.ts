@@ -30,6 +30,7 @@ function openScene(
     now: () => scene.now,
     chance: () => 0.5,
     laneRule: () => ({ unknown: 'hold', maxAgeMs: 60_000 }),
+    look: async () => ({ kind: 'open' }),
     claim: async () => ({ kind: 'free' }),
     leaveMs: lockMs,
     mark: async () => {

@@ -36,6 +36,7 @@ test('a wrong password for an hour fails nobody, spends no attempt and is writte
     now: () => now,
     // Older than the lane allows and at its last attempt: the next deferral would be a failure.
     laneRule: () => ({ unknown: 'hold', maxAgeMs: 1, maxAttempts: 4 }),
+    look: async () => ({ kind: 'open' }),
     claim: async () => ({ kind: 'free' }),
     render: async () => ({
       message: { bytes: Buffer.alloc(0) } as never,

@@ -20,6 +20,8 @@ function openParts({ redisUrl, name }: MailFlow) {
     redis,
     keys,
     queues,
+    gates: { look: async () => new Set<string>() },
+    providerOf: () => 'other',
     turns: createTurns(redis, keys),
     chunks: createChunkStore(redis, keys),
     async [Symbol.asyncDispose]() {

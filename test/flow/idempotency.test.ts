@@ -197,6 +197,7 @@ function openSlowCaller(flow: MailFlow, standStill: () => Promise<void>, now: ()
     receipts: createReceiptStore(redis, keys),
     lanes,
     room: { check: async () => undefined },
+    providerOf: () => 'other',
     idempotencyTtlSeconds: 1,
     now,
   }

@@ -11,6 +11,8 @@ type Durability = 'primary' | 'replicated'
 interface Pair extends AsyncDisposable {
   readonly primary: OwnRedis
   readonly replica: OwnRedis
+  /** Nothing reaches the replica any more; resolves when the primary has taken more than it. */
+  cutLink(): Promise<void>
   /** Kills the primary and makes the replica one. */
   failOver(): Promise<void>
 }
@@ -27,6 +29,15 @@ async function openPair(lagMs = 100): Promise<Pair> {
   return {
     primary,
     replica,
+    async cutLink() {
+      wire.swallow()
+      const taken = () =>
+        primary.ask(async (client) =>
+          Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1]),
+        )
+      const before = await taken()
+      await eventually('the primary takes more', async () => (await taken()) > before + 60)
+    },
     async failOver() {
       await primary.kill()
       await replica.ask((client) => client.replicaof('NO', 'ONE'))
@@ -53,6 +64,7 @@ async function lostWithPrimary(durability: Durability): Promise<{ acknowledged: 
   }
   const callers = Array.from({ length: 20 }, caller)
   await eventually('many are acknowledged', () => acknowledged.length > 300)
+  await pair.cutLink()
   await pair.failOver()
   await Promise.all(callers)
   const found = await pair.replica.ask((client) =>

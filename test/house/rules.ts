@@ -57,7 +57,7 @@ const fences: readonly Fence[] = [
   { packages: ['nunjucks', 'juice'], only: ['src/content/'] },
   { packages: ['bottleneck'], only: ['src/delivery/permit.ts'] },
   { packages: ['smtp-server', 'mailparser', 'postal-mime'], only: ['src/ingress/', 'src/sink/'] },
-  { packages: ['ioredis'], only: ['src/redis.ts'], typesElsewhere: true },
+  { packages: ['ioredis'], only: ['src/redis.ts', 'src/redis-cluster.ts'], typesElsewhere: true },
   { packages: ['pino', 'prom-client'], only: ['src/telemetry/'] },
 ]
 
@@ -221,7 +221,7 @@ const packagesWithIo = [
   'commander',
 ]
 const roomsWithIo =
-  /^src\/((smtp|queue|store|telemetry|sink|ops|ingress|cli)\/|redis\.ts|content\/read-file\.ts)/
+  /^src\/((smtp|queue|store|telemetry|sink|ops|ingress|cli)\/|redis(-cluster)?\.ts|content\/read-file\.ts)/
 
 function doesIo({ specifier, target, typeOnly }: Import): boolean {
   if (typeOnly) return false

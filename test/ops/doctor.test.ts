@@ -11,14 +11,20 @@ const fine: Facts = {
     address: '-h 127.0.0.1 -p 6379',
   },
   eventLoopLagMs: 3,
-  worker: { concurrency: 20, connections: 10, lockMs: 30_000, durability: 'replicated' },
+  worker: { concurrency: 20, connections: 10, unbridled: [], lockMs: 30_000, durability: 'replicated' },
 }
 
 type Change = Partial<Facts['redis']> & Partial<NonNullable<Facts['worker']>> & { eventLoopLagMs?: number }
 
 function factsWith(change: Change): Facts {
   const { eventLoopLagMs = fine.eventLoopLagMs } = change
-  const worker = { concurrency: 20, connections: 10, lockMs: 30_000, durability: 'replicated' as const }
+  const worker = {
+    concurrency: 20,
+    connections: 10,
+    unbridled: [],
+    lockMs: 30_000,
+    durability: 'replicated' as const,
+  }
   return { redis: { ...fine.redis, ...change }, eventLoopLagMs, worker: { ...worker, ...change } }
 }
 
@@ -37,6 +43,7 @@ test('where all is well, every check says so and what it saw', () => {
     'clock',
     'event loop',
     'connections',
+    'limits',
     'replica',
   ])
 })
@@ -93,6 +100,15 @@ describe.each<[string, Change, Partial<Finding>]>([
     'more than two deliveries for each connection',
     { concurrency: 21 },
     { check: 'connections', mend: expect.stringContaining('FLUXMAIL_MAX_CONNECTIONS') },
+  ],
+  [
+    'a relay with no rate that does not tune itself',
+    { unbridled: ['main', 'spare'] },
+    {
+      check: 'limits',
+      message: expect.stringContaining('main, spare: no rate'),
+      mend: expect.stringContaining('FLUXMAIL_RATE_PER_SECOND'),
+    },
   ],
   [
     'no replica for who waits for one',

@@ -14,7 +14,7 @@ const { limits } = parseFluxMailOptions({ host: 'smtp.example.com', logLevel: 's
 const defaults: readonly (readonly [option: string, said: string])[] = [
   ['timeoutMs', relay().timeoutMs.toLocaleString('en').replace(',', ' ')],
   ['finalReplyTimeoutMs', `${relay().finalReplyTimeoutMs / 60_000} minutes`],
-  ['maxConnections', String(relay().maxConnections)],
+  ['maxConnectionsPerWorker', String(relay().maxConnectionsPerWorker)],
   ['maxMessagesPerConnection', String(relay().maxMessagesPerConnection)],
   ['idleMs', String(relay().idleMs)],
   [

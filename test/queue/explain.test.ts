@@ -118,6 +118,25 @@ test('a batch of which all that is pending was put off says so, and no end is gu
   expect(found.status.etaSeconds).toBeUndefined()
 })
 
+test('what the messages of a day do not suffice for has no end that is guessed from its rate', async () => {
+  await using flow = await openMailFlow()
+  const relay = { host: '127.0.0.1', port: flow.sink.smtpPort, perDay: 3 }
+  await flow.work({ relays: { main: relay } })
+  const batch = await flow.queue.enqueueBatch(rowsTo(1_500), content)
+  const found = await eventually('the day is used up', async () => {
+    const each = await flow.queue.explain(batch.id)
+    const isUp = each.waits.some(({ text }) => text.includes('has had its messages of a day'))
+    return isUp && each.kind === 'batch' && each.status.sent === 3 ? each : undefined
+  })
+  expect(found.status.rate).toBeGreaterThan(0)
+  for await (const progress of batch.progress()) {
+    expect(progress).toMatchObject({ sent: 3, relays: [{ day: { now: 3, used: 3 } }] })
+    expect(progress.etaSeconds).toBeUndefined()
+    break
+  }
+  expect([found.eta, found.status.etaSeconds]).toEqual([undefined, undefined])
+})
+
 test('the circuit of a relay, by its name, since when, why, what it said, and when it is probed', async () => {
   await using flow = await openMailFlow()
   await using redis = openRedis(flow)
@@ -219,9 +238,8 @@ test('workers that take nothing although something waits', async () => {
     settled: {},
     tookAt: { transactional: now - 90_000 },
     startedAt: now - 100_000,
-    seenAt: now,
   }
-  await redis.hset(keysOf(flow.name).workers, 'w', JSON.stringify(frozen))
+  await redis.hset(keysOf(flow.name).workers, 'w', `${now} ${JSON.stringify(frozen)}`)
   const wait = await waitsFor(flow, id, 'worker')
   expect(wait.text).toMatch(/the one worker of the lane transactional took nothing for 9\d s/)
 })
@@ -273,4 +291,59 @@ test('what has ended waits for nothing and says how it ended; what was never the
   })
   await expect(flow.queue.explain('no-such')).rejects.toMatchObject({ code: 'batch_not_found' })
   await expect(flow.queue.explain('no-such.1')).rejects.toMatchObject({ code: 'delivery_not_found' })
+})
+
+test('the limit of a relay that is used up: how fast, where that comes from, and when its turn may come', async () => {
+  await using flow = await openMailFlow()
+  const relays = { main: { host: '127.0.0.1', port: flow.sink.smtpPort, ratePerSecond: 50 } }
+  await flow.work({ relays, concurrency: 1, lanes: lanesWith([50]) })
+  await flow.queue.limits.set('main', { ratePerSecond: 0.1, burst: 1 })
+  const batch = await flow.queue.enqueueBatch(rowsTo(3), content)
+  await eventually('the limit is reached', () => flow.sink.messages.length > 0)
+  const wait = await waitsFor(flow, `${batch.id}.2`, 'limit')
+  expect(wait.text).toMatch(
+    new RegExp(
+      `the relay main is used as fast as it may be, 0.1 a second .set by .*limits..; its turn comes at ${clock}`,
+    ),
+  )
+  expect(wait.until?.getTime()).toBeGreaterThan(Date.now())
+  expect(await flow.queue.explain(batch.id)).toMatchObject({
+    waits: expect.arrayContaining([expect.objectContaining({ kind: 'limit', until: expect.any(Date) })]),
+  })
+})
+
+test('the limit of a provider, for one that was set aside: by name, with the time of its appointment', async () => {
+  await using flow = await openMailFlow()
+  const providers = { google: { ratePerSecond: 0.1, burst: 1 } }
+  const relays = { main: { host: '127.0.0.1', port: flow.sink.smtpPort, providers } }
+  await flow.work({ relays })
+  const ids: string[] = []
+  for (let index = 0; index < 6; index += 1) ids.push(await enqueueTo(flow, `r${index}@gmail.com`))
+  const texts = await eventually('those that wait have appointments', async () => {
+    const found = await Promise.all(ids.map((id) => explained(flow, id)))
+    const held = found.filter(({ state }) => state === 'held').flatMap(({ waits }) => waits)
+    return held.length > 2 ? held : undefined
+  })
+  for (const { kind, text, until } of texts) {
+    expect(kind).toBe('limit')
+    expect(text).toMatch(
+      new RegExp(
+        `^mail to google goes through the relay main as fast as it may, 0.1 a second .as configured.; it is looked at again at ${clock}`,
+      ),
+    )
+    expect(until?.getTime()).toBeGreaterThan(Date.now())
+  }
+})
+
+test('a delivery that was refused after it had been set aside says what it was refused for', async () => {
+  await using flow = await openMailFlow()
+  const providers = { google: { ratePerSecond: 0.1, burst: 1 } }
+  await flow.work({ relays: { main: { host: '127.0.0.1', port: flow.sink.smtpPort, providers } } })
+  const ids: string[] = []
+  for (let index = 0; index < 4; index += 1) ids.push(await enqueueTo(flow, `reject-${index}@gmail.com`))
+  const all = () => Promise.all(ids.map((id) => explained(flow, id)))
+  await eventually('some are set aside', async () => (await all()).some(({ state }) => state === 'held'))
+  await flow.queue.limits.set('main', { provider: 'google', ratePerSecond: null })
+  await eventually('all are refused', async () => (await all()).every(({ state }) => state === 'failed'))
+  for (const { lastReason } of await all()) expect(lastReason).toMatch(/^550 5.1.1/)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { keysOf, type Redis } from '../../src/redis.js'
-import { unpack } from '../../src/store/packed-rows.js'
+import { unpackAll } from '../../src/store/packed-rows.js'
 import { eventually } from '../helpers/eventually.js'
 import { type MailFlow, openMailFlow, openRedis, rowsTo } from '../helpers/mail-flow.js'
 import { unpackRows } from '../helpers/unpacked.js'
@@ -33,7 +33,7 @@ async function everything(redis: Redis, key: string): Promise<string> {
   switch (await redis.type(key)) {
     case 'hash': {
       if (!key.endsWith(':rows')) return JSON.stringify(await redis.hgetall(key))
-      const chunks = await Promise.all(Object.values(await redis.hgetallBuffer(key)).map(unpack))
+      const chunks = await Promise.all(Object.values(await redis.hgetallBuffer(key)).map(unpackAll))
       return JSON.stringify(chunks)
     }
     case 'list':
@@ -69,6 +69,27 @@ test('rows that wait in chunks are taken out, counted as skipped, and never sent
   expect(lane).toMatchObject({ accepted: 601, sent: 594, skipped: 7, pending: 0, waiting: 0 })
   const keys = keysOf(flow.name)
   expect(await redis.hmget(keys.laneCounts('bulk'), 'packed')).toEqual(['0'])
+})
+
+test('an address is erased out of what is left of a chunk, also where its row has become a job', async () => {
+  await using flow = await openMailFlow()
+  await using redis = openRedis(flow)
+  const to = (index: number) => {
+    if (index === 8) return 'ada@example.com'
+    return index % 2 === 0 ? `r${index}@example.com` : `r${index}@gmail.com`
+  }
+  const batch = await flow.queue.enqueueBatch(rowsTo(100, to), content)
+  await unpackRows(flow, { shut: new Set(['google/default']), left: 50 })
+  expect(await flow.queue.forget('ada@example.com')).toEqual({ ...nobody, waiting: 1 })
+  expect(await keysWith(flow, redis, 'ada@')).toEqual([])
+  expect(await flow.queue.forget('r9@gmail.com')).toEqual({ ...nobody, rows: 1 })
+  expect(await keysWith(flow, redis, 'r9@gmail')).toEqual([])
+  expect(await batch.status()).toMatchObject({ total: 100, skipped: 2, pending: 98, waiting: 98 })
+  await flow.work()
+  expect(await batch.wait({ intervalMs: 50 })).toMatchObject({ total: 100, sent: 98, skipped: 2 })
+  expect(flow.sink.messages).toHaveLength(98)
+  const lane = (await flow.queue.status()).find((each) => each.lane === 'bulk')
+  expect(lane).toMatchObject({ accepted: 100, sent: 98, skipped: 2, pending: 0, waiting: 0 })
 })
 
 test('jobs that wait, are deferred or scheduled, sent and failed ones go, with all that names the address', async () => {

@@ -39,7 +39,7 @@ async function sweep(flow: MailFlow, aheadSeconds: number): Promise<void> {
 async function mailKeys(flow: MailFlow, redis: Redis): Promise<string[]> {
   const lanes = '(transactional|bulk)'
   const constant = new RegExp(
-    `^\\{[^}]+\\}:(${lanes}:(meta|id|events|marker|stalled-check|stalled|pc)|v1:(counts:${lanes}|workers|relays|circuit:.*|replicated|unpacking:.*|sweeping:.*))$`,
+    `^\\{[^}]+\\}:(${lanes}:(meta|id|events|marker|stalled-check|stalled|pc)|v1:(counts:${lanes}|workers|relays|(circuit|limits|buckets|connections|spent|quota):.*|replicated|unpacking:.*|sweeping:.*))$`,
   )
   return (await redis.keys(`{${flow.name}}*`)).filter((key) => !constant.test(key)).sort()
 }

@@ -57,7 +57,7 @@ describe('a relay with OAuth2', () => {
   test('opens twenty connections for one token', async () => {
     await using endpoint = await openTokenEndpoint()
     await using relay = await openTokenRelay({ takes: renewed })
-    using pool = countedPool(relay.port, { auth: authAt(endpoint), maxConnections: 20 })
+    using pool = countedPool(relay.port, { auth: authAt(endpoint), maxConnectionsPerWorker: 20 })
     expect(new Set(await sendMany(pool, 60))).toEqual(new Set(['accepted']))
     expect(pool.opened).toBe(20)
     expect(endpoint.asks).toHaveLength(1)
@@ -68,7 +68,7 @@ describe('a relay with OAuth2', () => {
       await using endpoint = await openTokenEndpoint()
       await using relay = await openTokenRelay({ takes: renewed, challenges })
       const auth = authAt(endpoint, { accessToken: 'the-old-token' })
-      using pool = countedPool(relay.port, { auth, maxConnections: 20 })
+      using pool = countedPool(relay.port, { auth, maxConnectionsPerWorker: 20 })
       expect(new Set(await sendMany(pool, 60))).toEqual(new Set(['accepted']))
       expect(relay.logins.filter((login) => login.endsWith('the-old-token')).length).toBeGreaterThan(1)
       expect(endpoint.asks).toHaveLength(1)
@@ -160,7 +160,7 @@ describe('where the token comes from', () => {
     await using relay = await openTokenRelay({ takes: (token) => token === 'own-2' })
     const getToken = async () => ({ accessToken: `own-${++asked}` })
     const auth: Auth = { type: 'OAuth2', user: 'ada@example.com', getToken }
-    using pool = countedPool(relay.port, { auth, maxConnections: 20 })
+    using pool = countedPool(relay.port, { auth, maxConnectionsPerWorker: 20 })
     expect(new Set(await sendMany(pool, 60))).toEqual(new Set(['accepted']))
     expect(asked).toBe(2)
   })

@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events'
 import { type Clock, systemClock } from '../../src/clock.js'
 import { parseConfig, type RelayConfig, type RelayOptions, relaySchema } from '../../src/config.js'
 import type { Exchange, LeaveAnswer, Transmission } from '../../src/delivery/delivery.js'
-import { createPool, type Pool } from '../../src/smtp/pool.js'
+import { createPool, type Pool, type PoolOptions } from '../../src/smtp/pool.js'
 
 /** A signal that is never aborted. */
 export const never: AbortSignal = new AbortController().signal
@@ -64,13 +64,15 @@ export function countedPool(
   port: number,
   options: Partial<RelayOptions> = {},
   clock: Clock = systemClock,
+  sharing: PoolOptions = {},
 ): CountedPool {
   const counts = { opened: 0, failed: 0 }
-  const pool = createPool('main', relayTo(port, options), clock, {
+  const events = {
     opened: () => void counts.opened++,
     closed: () => undefined,
     failed: () => void counts.failed++,
-  })
+  }
+  const pool = createPool('main', relayTo(port, options), clock, events, sharing)
   return {
     get open() {
       return pool.open
@@ -81,7 +83,8 @@ export function countedPool(
     get failed() {
       return counts.failed
     },
-    acquire: (signal) => pool.acquire(signal),
+    acquire: (signal, lane) => pool.acquire(signal, lane),
+    attend: () => pool.attend(),
     close: () => pool.close(),
     drop: () => pool.drop(),
     [Symbol.dispose]: () => pool.drop(),

@@ -297,3 +297,16 @@ test('a delivery that was sent keeps no memory but its counts once it is forgott
   )
   expect(await redis.keys(`${keys.bullPrefix}*`)).toEqual([keys.laneCounts('transactional')])
 })
+
+test('a verdict is forgotten with a job that has ended or is gone, and not with one that runs again after a failover', async () => {
+  const ids = ['e1.1', 'e1.2', 'e1.3']
+  for (const id of ids) {
+    await redis.hset(jobKey(single.lane, id), 'timestamp', 1)
+    await ledger.record({ ...single, id }, by(sent, 'token'))
+  }
+  await redis.hset(jobKey(single.lane, 'e1.2'), 'finishedOn', 2)
+  await redis.del(jobKey(single.lane, 'e1.3'))
+  await ledger.forgetFinished(single.lane, ids)
+  const standing = await Promise.all(ids.map((id) => redis.exists(keys.mark(id))))
+  expect(standing).toEqual([1, 0, 0])
+})

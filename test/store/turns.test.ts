@@ -4,7 +4,7 @@ import { createBatchControlStore } from '../../src/store/batch-control.js'
 import { createBatchStore } from '../../src/store/batches.js'
 import { createChunkStore } from '../../src/store/chunks.js'
 import { createContentStore } from '../../src/store/contents.js'
-import { pack, textOf } from '../../src/store/packed-rows.js'
+import { pack, setBit, textOf } from '../../src/store/packed-rows.js'
 import { createTurns, type Look } from '../../src/store/turns.js'
 import { freshName } from '../helpers/fresh-name.js'
 
@@ -147,6 +147,23 @@ test('however many jobs of a lane are scheduled or held, a batch has its turn, f
   expect(await look({ most: { jobs: 3 } })).toMatchObject({ kind: 'chunk', chunk: { number: 1 } })
 })
 
+test('jobs that are set aside crowd nobody out, neither the lane nor their batch', async () => {
+  const { redis, keys, add, look, drop } = await opened()
+  await add('b', 2)
+  await redis.zadd(`${keys.bullPrefix}:bulk:delayed`, 1, 'x', 2, 'y', 3, 'z')
+  await drop(await look())
+  expect(await look({ most: { jobs: 3 } })).toMatchObject({ kind: 'full' })
+  await redis.sadd(keys.gates(lane), 'google/default')
+  await redis.zadd(keys.aside(lane, 'google/default'), 1, 'x')
+  expect(await look({ most: { jobs: 3 } })).toMatchObject({ kind: 'chunk' })
+  // 256 jobs of it, of which these may be some.
+  const ids = Array.from({ length: 157 }, (_, index) => [1, `b.${index}`]).flat()
+  expect(await look({ most: { jobs: 2 } })).toMatchObject({ kind: 'full' })
+  await redis.zadd(keys.aside(lane, 'google/default'), ...ids)
+  await redis.zadd(`${keys.bullPrefix}:bulk:delayed`, ...ids)
+  expect(await look({ most: { jobs: 2 } })).toMatchObject({ kind: 'chunk' })
+})
+
 test('a batch that is paused has no turn, and one that is cancelled is told as such however full it is', async () => {
   const { redis, keys, add, look } = await opened()
   await add('b', 1)
@@ -192,4 +209,129 @@ test('the content of a batch whose rows wait has no time to live, nor have its f
   await contents.put(bundle)
   await contents.get('h')
   expect(await lives()).toEqual([-1, -1])
+})
+
+const google = 'google/default'
+const other = 'other/default'
+
+/** A bit for each of 256 rows, set where it is to be taken. */
+function bitsOf(isTaken: (place: number) => boolean): Buffer {
+  const bits = Buffer.alloc(32)
+  for (let place = 0; place < 256; place += 1) if (isTaken(place)) setBit(bits, place)
+  return bits
+}
+
+/** Takes a part of a chunk and leaves the rest for some gates. */
+async function taking() {
+  const parts = await opened()
+  const { redis, turns, keys } = parts
+  const take = async (found: Look, isTaken: (place: number) => boolean, left: readonly string[]) => {
+    if (found.kind !== 'chunk') throw new TypeError(`it was ${found.kind}`)
+    const bits = bitsOf(isTaken)
+    const { name, args } = turns.drop(lane, found.chunk, 0, undefined, { bits, left })
+    return (redis as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>)[name]?.(...args)
+  }
+  const shutLook = (...shut: string[]) =>
+    turns.look({ lane, token: 'one', now: 0, most, shut: new Set(shut) })
+  const packed = () => redis.hmget(keys.batch('b'), 'packed').then(([count]) => Number(count))
+  return { ...parts, take, shutLook, packed }
+}
+
+const isEven = (place: number) => place % 2 === 0
+
+test('rows whose gate is shut stay in their chunk, the others go on, and they have their turn once it is open', async () => {
+  const { chunks, add, take, shutLook, packed } = await taking()
+  await add('b', 2)
+  await take(await shutLook(google), isEven, [google])
+  expect(await packed()).toBe(512 - 128)
+  expect(await chunks.row('b', 0)).toBeUndefined()
+  expect(await chunks.row('b', 1)).toMatchObject(['r1@example.com', null, {}])
+  const second = await shutLook(google)
+  expect(second).toMatchObject({ chunk: { number: 1 } })
+  await take(second, isEven, [google])
+  expect(await shutLook(google)).toMatchObject({ kind: 'full' })
+  for (const number of [0, 1]) {
+    const left = await shutLook()
+    expect(left).toMatchObject({ kind: 'chunk', chunk: { number } })
+    expect(await take(left, () => true, [])).toBe(1)
+  }
+  expect(await packed()).toBe(0)
+  expect(await shutLook()).toMatchObject({ kind: 'idle' })
+})
+
+test('a chunk with rows for several gates has its turn when one of them is open, and keeps those of the others', async () => {
+  const { redis, keys, add, take, shutLook } = await taking()
+  await add('b', 1)
+  await take(await shutLook(google, other), () => false, [google, other])
+  expect(await shutLook(google, other)).toMatchObject({ kind: 'full' })
+  await take(await shutLook(google), isEven, [google])
+  expect(await redis.zrange(keys.batchLeft('b'), '0', '-1')).toEqual([`${google} 000000000`])
+  expect(await shutLook(google)).toMatchObject({ kind: 'full' })
+  expect(await shutLook(other)).toMatchObject({ chunk: { number: 0 } })
+})
+
+test('a batch of a route that is shut has no turn, and is looked into no further', async () => {
+  const { redis, keys, add, shutLook } = await taking()
+  await add('b', 3)
+  expect(await shutLook('*/default')).toMatchObject({ kind: 'full' })
+  expect(await redis.hget(keys.batch('b'), 'fresh')).toBeNull()
+  expect(await shutLook('*/slow')).toMatchObject({ kind: 'chunk' })
+})
+
+test('rows that were taken out twice, or by somebody else meanwhile, are counted once', async () => {
+  const { chunks, add, take, look, packed } = await taking()
+  await add('b', 1)
+  const found = await look()
+  await take(found, isEven, [google])
+  await take(found, isEven, [google])
+  expect(await packed()).toBe(128)
+  // Somebody who had not heard of it takes all.
+  await take(found, () => true, [])
+  expect(await packed()).toBe(0)
+  expect(await chunks.numbers('b')).toEqual([])
+})
+
+test('a batch that is cancelled has its chunks taken away in order, also those with rows that were left', async () => {
+  const { redis, keys, chunks, batches, add, take, shutLook, packed } = await taking()
+  await add('b', 2)
+  await take(await shutLook(google), isEven, [google])
+  await createBatchControlStore(redis, keys).cancel('b', lane, { at: 1, by: 'me' })
+  for (const number of [0, 1]) {
+    expect(await shutLook(google)).toMatchObject({ kind: 'cancelled', number })
+    await chunks.skipChunk('b', lane, number, 'cancelled')
+  }
+  // Those that had become jobs are settled by whoever takes them.
+  expect(await batches.read('b')).toMatchObject({ total: 512, skipped: 384 })
+  expect(await packed()).toBe(0)
+  expect(await shutLook(google)).toMatchObject({ kind: 'idle' })
+})
+
+test('what is looked into in vain costs a turn, and however many batches wait for a gate, others have theirs', async () => {
+  const { add, take, shutLook, turns, look } = await taking()
+  await add('slow', 20)
+  await add('quick', 20)
+  const given: string[] = []
+  for (let turn = 0; turn < 18; turn += 1) {
+    const found = await shutLook(google)
+    if (found.kind !== 'chunk') throw new TypeError(`it was ${found.kind}`)
+    given.push(found.chunk.batchId)
+    if (found.chunk.batchId === 'slow') await take(found, () => false, [google])
+    else await turns.look({ lane, token: 'one', now: 0, most }).then((again) => take(again, () => true, []))
+  }
+  expect(times(given, 'quick')).toBeGreaterThan(0)
+  expect(await look()).toMatchObject({ kind: 'chunk' })
+})
+
+test('a batch behind a hundred that wait for a gate has its turn', async () => {
+  const { redis, keys, add, shutLook } = await taking()
+  for (let index = 0; index < 100; index += 1) {
+    await add(`a${index}`, 1)
+    await redis.hset(keys.batch(`a${index}`), 'fresh', 1)
+    await redis.zadd(keys.batchLeft(`a${index}`), 0, `${google} 000000000`)
+  }
+  // Of equal ones the first by name is looked at first, and this one is the last.
+  await add('z', 1)
+  await redis.zadd(keys.turns(lane), 5, 'z')
+  expect(await shutLook(google)).toMatchObject({ kind: 'full' })
+  expect(await shutLook(google)).toMatchObject({ chunk: { batchId: 'z' } })
 })
