@@ -2,19 +2,27 @@ import { defineConfig } from 'vitest/config'
 
 // What kills processes and waits for what comes of it, for minutes.
 const faults = [
+  'test/bulk-memory.test.ts',
   'test/chaos/run.test.ts',
   'test/cli/import/killed.test.ts',
   'test/flow/{circuits,faults*,processes,redis-away,redis-full,replicated,window*}.test.ts',
+]
+
+// What measures a fleet of workers for seconds at a time, and Redis of several servers.
+const fleet = [
+  'test/bench/commands.test.ts',
+  'test/flow/{aside,cluster,fleet,lanes,partly-unpacked,rate*,sentinel,shards,tuning}.test.ts',
 ]
 
 // `vitest run` is the tests; the other modes are runs of their own.
 const runs: Record<string, { include: string[]; exclude?: string[]; globalSetup?: string[] }> = {
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/package/**', 'test/**/fixtures/**', ...faults],
+    exclude: ['test/package/**', 'test/**/fixtures/**', ...faults, ...fleet],
     globalSetup: ['test/helpers/global-setup.ts'],
   },
   faults: { include: faults, globalSetup: ['test/helpers/global-setup.ts'] },
+  fleet: { include: fleet, globalSetup: ['test/helpers/global-setup.ts'] },
   package: { include: ['test/package/*.test.ts'] },
   fixtures: { include: ['test/helpers/fixtures/*.test.ts'] },
 }
