@@ -5,7 +5,8 @@ const faults = [
   'test/bulk-memory.test.ts',
   'test/chaos/run.test.ts',
   'test/cli/import/killed.test.ts',
-  'test/flow/{circuits,faults*,processes,redis-away,redis-full,replicated,window*}.test.ts',
+  'test/flow/{circuits,faults*,many-requests,processes,redis-away,redis-full,replicated,stuck-consumer,window*}.test.ts',
+  'test/ingress/repeats.test.ts',
 ]
 
 // What measures a fleet of workers for seconds at a time, and Redis of several servers.

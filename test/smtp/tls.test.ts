@@ -2,13 +2,14 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { afterEach, describe, expect, test } from 'vitest'
-import { BulkSender, FluxMail, type FluxMailError, type RelayOptions } from '../../src/index.js'
+import { BulkSender, type Clock, FluxMail, type FluxMailError, type RelayOptions } from '../../src/index.js'
 import { openSink, type Sink } from '../../src/sink/sink.js'
 import { eventually } from '../helpers/eventually.js'
 import { openMailFlow } from '../helpers/mail-flow.js'
 import { cert as selfSigned, key as selfSignedKey } from '../sink/certificate.js'
 import { ca, expired, key, misnamed, right } from './certificates.js'
 import { openScriptedRelay, type Script } from './scripted-relay.js'
+import { forwardClock } from './sending.js'
 
 const login = { username: 'ada', password: 'hunter2' }
 const address = (index: number) => `r${index}@example.com`
@@ -27,7 +28,7 @@ interface Came {
 
 const retries = { maxRetries: 2, retryDelayMs: 1 }
 
-function mailTo(relay: Relay & Partial<typeof retries>): FluxMail {
+function mailTo(relay: Relay & Partial<typeof retries> & { clock?: Clock }): FluxMail {
   return new FluxMail({ host: '127.0.0.1', sender: 'shop@example.com', logLevel: 'silent', ...relay })
 }
 
@@ -44,7 +45,8 @@ async function sendNow(relay: Relay, recipients: readonly string[]): Promise<Cam
 }
 
 async function sendBulk(relay: Relay): Promise<Came> {
-  await using mail = mailTo(relay)
+  // It waits before it asks such a relay once more.
+  await using mail = mailTo({ ...relay, clock: forwardClock() })
   const messages = Array.from({ length: MANY }, (_, index) => fieldsTo(address(index)))
   const { sent, errors } = await new BulkSender(mail).sendBatch(messages)
   return {
