@@ -68,7 +68,7 @@ async function leftAfter(redis: PrivateRedis, batch: string): Promise<Left> {
   return { open, marked }
 }
 
-test.each([0.02, 0.2, 0.5])(
+test.each([0.05, 0.2, 0.5])(
   'when power was lost with %s of the append-only file, what comes back is sent again only where its mark was lost too',
   async (share) => {
     const folder = await mkdtemp(join(tmpdir(), 'fluxmail-test-'))
