@@ -6,13 +6,13 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { freePort } from '../src/cli/free-port.js'
 import { openPrivateRedis } from '../src/cli/private-redis.js'
 import { startWorkerChild, type WorkerChild } from '../src/cli/worker-child.js'
 import { type Batch, MailQueue } from '../src/index.js'
@@ -70,15 +70,6 @@ class Memory implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return address !== null && typeof address === 'object' ? address.port : 0
 }
 
 /** It counts what it takes, and keeps nothing. */

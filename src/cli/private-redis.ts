@@ -1,12 +1,12 @@
 // A Redis of our own for the demo, `fluxmail dev` and the tests: AOF on, noeviction, a port on loopback.
 // It exists so that none of them needs a running Redis, or touches one.
 
-import { once } from 'node:events'
 import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { systemClock } from '../clock.js'
 import { FluxMailError, messageOf } from '../errors.js'
+import { freePort } from './free-port.js'
 import { type RedisProcess, type StartProblem, startRedisProcess } from './redis-process.js'
 
 export interface PrivateRedisOptions {
@@ -29,15 +29,6 @@ const startDeadlineMs = 20_000
 const releaseDeadlineMs = 3_000
 const portTries = 5
 const portFile = 'redis.port'
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return address !== null && typeof address === 'object' ? address.port : 0
-}
 
 /** Whether the Redis on this port keeps its data in `folder`. */
 function servesFolder(port: number, folder: string): Promise<boolean> {

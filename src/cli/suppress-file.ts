@@ -5,11 +5,12 @@ import { messageOf } from '../errors.js'
 import type { SuppressionInput } from '../queue/suppressions.js'
 import { openCsvRows } from './csv/csv-rows.js'
 import { UsageError } from './failure.js'
-import { type DecodeOptions, decode } from './import/decode.js'
+import type { DecodeOptions } from './import/decode.js'
 import { BrokenRow, type Item, tidy } from './import/item.js'
-import { LineReader } from './import/lines.js'
+import type { LineReader } from './import/lines.js'
 import { readJsonRows } from './import/ndjson-rows.js'
-import { openSource, type SourceOptions } from './import/source.js'
+import { type OpenLines, openLines } from './import/open-lines.js'
+import type { SourceOptions } from './import/source.js'
 
 export interface SuppressFileOptions extends DecodeOptions, SourceOptions {
   readonly delimiter?: string | undefined
@@ -17,11 +18,7 @@ export interface SuppressFileOptions extends DecodeOptions, SourceOptions {
   readonly toColumn?: string | undefined
 }
 
-export interface SuppressFile extends AsyncDisposable {
-  /** What messages call it. */
-  readonly name: string
-  /** How much has been read, from 0 to 1; undefined where nobody knows how much there is. */
-  readonly share: number | undefined
+export interface SuppressFile extends OpenLines {
   /** The next entries with their lines; undefined at the end. */
   read(): Promise<(NumberedEntry | BrokenRow)[] | undefined>
 }
@@ -33,25 +30,7 @@ export interface NumberedEntry {
 
 /** Opens a file, `-` for standard input. Throws UsageError for what cannot be used as one. */
 export async function openSuppressFile(path: string, options: SuppressFileOptions): Promise<SuppressFile> {
-  const source = openSource(path, options)
-  const lines = new LineReader(decode(source.chunks, options))
-  try {
-    const read = await readerOf(source.name, lines, options)
-    return {
-      name: source.name,
-      read,
-      get share() {
-        return source.share
-      },
-      async [Symbol.asyncDispose]() {
-        source[Symbol.dispose]()
-        await lines.close()
-      },
-    }
-  } catch (error) {
-    source[Symbol.dispose]()
-    throw error
-  }
+  return openLines(path, options, async (name, lines) => ({ read: await readerOf(name, lines, options) }))
 }
 
 type Read = SuppressFile['read']

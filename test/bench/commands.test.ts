@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
+import { descendants, isAlive } from '../helpers/processes.js'
 
 const tsx = join('node_modules', 'tsx', 'dist', 'cli.mjs')
 const benches = ['lanes', 'rate', 'scale', 'tuning']
@@ -35,21 +36,6 @@ test('a wrong command line is said and ends with 2', async () => {
   })
 }, 60_000)
 
-function descendants(pid: number): number[] {
-  const lines = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')
-  const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number))
-  const children = pairs.flatMap(([child = 0, parent]) => (parent === pid ? [child] : []))
-  return children.flatMap((child) => [child, ...descendants(child)])
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
 test('Ctrl-C leaves no process and no file', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fluxmail-test-'))
   const child = spawn(process.execPath, [tsx, 'scripts/bench/rate.ts', '--processes', '2'], {
@@ -68,7 +54,7 @@ test('Ctrl-C leaves no process and no file', async () => {
   )
   child.kill('SIGINT')
   expect(await ended).toEqual([130, null])
-  await eventually('all of them have ended', () => !pids.some(isThere))
+  await eventually('all of them have ended', () => !pids.some(isAlive))
   expect((await readdir(folder)).filter((name) => name.startsWith('fluxmail'))).toEqual([])
   await rm(folder, { recursive: true, force: true })
 }, 90_000)

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
+import { descendants, isAlive } from '../helpers/processes.js'
 
 /** Its temporary files go into `temporary`. */
 function startChaos(temporary: string, ...args: string[]) {
@@ -20,21 +21,6 @@ function startChaos(temporary: string, ...args: string[]) {
 /** What of ours is in it. */
 async function leftIn(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name.startsWith('fluxmail'))
-}
-
-function descendants(pid: number): number[] {
-  const lines = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')
-  const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number))
-  const children = pairs.flatMap(([child = 0, parent]) => (parent === pid ? [child] : []))
-  return children.flatMap((child) => [child, ...descendants(child)])
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 async function said(child: ChildProcess, words: string): Promise<void> {
@@ -74,7 +60,7 @@ test('Ctrl-C leaves no process and no file', async () => {
   expect(pids.length).toBeGreaterThan(5)
   child.kill('SIGINT')
   expect(await ended).toEqual([130, null])
-  await eventually('all of them have ended', () => !pids.some(isThere))
+  await eventually('all of them have ended', () => !pids.some(isAlive))
   expect(await leftIn(folder)).toEqual([])
   await rm(folder, { recursive: true, force: true })
 }, 90_000)

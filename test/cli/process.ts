@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { eventually } from '../helpers/eventually.js'
+import { isAlive } from '../helpers/processes.js'
 
 export interface Command {
   readonly pid: number
@@ -57,14 +58,6 @@ function outputOf(child: ChildProcess): Pick<Command, 'stdout' | 'stderr' | 'say
     output.stderr += chunk.toString()
   })
   return output
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 export async function isGone(pid: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { freePort } from '../../src/cli/free-port.js'
 import { parseEnvironment } from '../../src/environment.js'
 import { DeliveryWorker, FluxMail, MailQueue, type RedisTarget } from '../../src/index.js'
 import { redisTargetOf } from '../../src/ops/redis-settings.js'
@@ -9,7 +10,7 @@ import { eventually } from '../helpers/eventually.js'
 import { freshName } from '../helpers/fresh-name.js'
 import { quickLanes } from '../helpers/mail-flow.js'
 import { rights } from '../helpers/redis-rights.js'
-import { freePort, openRedisServer } from '../helpers/redis-server.js'
+import { openRedisServer } from '../helpers/redis-server.js'
 import { cert, key } from '../sink/certificate.js'
 
 const content = { subject: 'Hello {{ name }}', text: 'Hello', sender: 'news@example.com' }

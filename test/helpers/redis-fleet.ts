@@ -4,8 +4,9 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
+import { freePort } from '../../src/cli/free-port.js'
 import { eventually } from './eventually.js'
-import { freePort, openRedisServer, type RedisServer, startServer } from './redis-server.js'
+import { openRedisServer, type RedisServer, startServer } from './redis-server.js'
 import { openSlowProxy } from './slow-proxy.js'
 
 export interface RedisCluster extends AsyncDisposable {

@@ -3,10 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'vitest'
+import { freePort } from '../../src/cli/free-port.js'
 import { eventually } from './eventually.js'
 import { requireProgram } from './programs.js'
 
@@ -16,16 +17,6 @@ export interface SmtpSink {
   messages(): Promise<string[]>
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('the server has no port')
-  return address.port
 }
 
 async function answers(port: number): Promise<boolean> {

@@ -1,16 +1,9 @@
 import { expect, inject, test } from 'vitest'
 import { eventually } from './eventually.js'
+import { isAlive } from './processes.js'
 import { killLeftWorkers, startWorker } from './worker-process.js'
 
 const entry = 'test/helpers/fixtures/worker.mjs'
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 test("a worker is given this run's Redis and its own settings, and its lines are parsed", async () => {
   await using worker = await startWorker({ entry, env: { FLUXMAIL_NAME: 'n' } })

@@ -4,11 +4,12 @@
 import { dirname } from 'node:path'
 import { type CsvOptions, openCsvRows } from '../csv/csv-rows.js'
 import { UsageError } from '../failure.js'
-import { type DecodeOptions, decode } from './decode.js'
+import type { DecodeOptions } from './decode.js'
 import type { Item } from './item.js'
-import { LineReader } from './lines.js'
+import type { LineReader } from './lines.js'
 import { readJsonRows } from './ndjson-rows.js'
-import { openSource, type SourceOptions } from './source.js'
+import { type OpenLines, openLines } from './open-lines.js'
+import type { SourceOptions } from './source.js'
 
 export const formats = ['csv', 'tsv', 'ndjson'] as const
 export type RowFormat = (typeof formats)[number]
@@ -18,42 +19,22 @@ export interface RowFileOptions extends CsvOptions, DecodeOptions, SourceOptions
   readonly format?: RowFormat | undefined
 }
 
-export interface RowFile extends AsyncDisposable {
-  /** What messages call it. */
-  readonly name: string
+export interface RowFile extends OpenLines {
   /** Where paths in its rows begin. */
   readonly folder: string
   /** The field that holds paths of files to attach; undefined where there is none. */
   readonly attachmentsField: string | undefined
-  /** How much has been read, from 0 to 1; undefined where nobody knows how much there is. */
-  readonly share: number | undefined
   /** The next rows, in their order; undefined at the end. */
   read(): Promise<Item[] | undefined>
 }
 
 /** Opens a file of rows, `-` for standard input. Throws UsageError for what cannot be used as one. */
 export async function openRowFile(path: string, options: RowFileOptions = {}): Promise<RowFile> {
-  const source = openSource(path, options)
-  const lines = new LineReader(decode(source.chunks, options))
-  try {
+  return openLines(path, options, async (name, lines) => {
     const format = options.format ?? formatOfName(path) ?? (await formatOfText(lines))
-    const rows = await openRows(source.name, lines, format, options)
-    return {
-      name: source.name,
-      folder: path === '-' ? '.' : dirname(path),
-      ...rows,
-      get share() {
-        return source.share
-      },
-      async [Symbol.asyncDispose]() {
-        source[Symbol.dispose]()
-        await lines.close()
-      },
-    }
-  } catch (error) {
-    source[Symbol.dispose]()
-    throw error
-  }
+    const folder = path === '-' ? '.' : dirname(path)
+    return { folder, ...(await openRows(name, lines, format, options)) }
+  })
 }
 
 function formatOfName(path: string): RowFormat | undefined {
