@@ -6,7 +6,7 @@ import { maxTimerMs } from './clock.js'
 import { problemsOf, wordsWith } from './config-problems.js'
 import { type ErrorCode, FluxMailError, guarded } from './errors.js'
 import { allProviders, knownProviders } from './limits/provider-table.js'
-import { sharesProblem } from './limits/shares.js'
+import { defaultShares, sharesProblem } from './limits/shares.js'
 import { normalizeDomain } from './message/domain.js'
 import { relaySchema } from './relay-options.js'
 import { layoutProblem } from './store/shard-layout.js'
@@ -45,10 +45,14 @@ export const retrySchema = z.strictObject({
 
 export const laneSchema = z.strictObject({
   retry: retrySchema,
-  share: z.number().min(0).max(1).optional().meta({
-    description:
-      'the share of permits and connections that the lane is sure of, which others borrow while it is idle: 0.5 for `transactional`, 0.25 for `bulk` and 0 for others unless given; together at most 1',
-  }),
+  share: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .meta({
+      description: `the share of permits and connections that the lane is sure of, which others borrow while it is idle: ${defaultShares.transactional} for \`transactional\`, ${defaultShares.bulk} for \`bulk\` and 0 for others unless given; together at most 1`,
+    }),
   unknown: z.enum(['hold', 'resend']).meta({
     description:
       'what becomes of a delivery whose relay fell silent after the final dot: kept for a person, or sent again with the same Message-ID',

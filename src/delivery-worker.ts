@@ -34,6 +34,7 @@ import { reportAttempt } from './telemetry/delivery-report.js'
 import { measureFleet } from './telemetry/fleet-report.js'
 import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
 import { createMetrics, type Metrics } from './telemetry/metrics.js'
+import { within } from './within.js'
 import { openWorkerShards, type WorkerShards } from './worker-shards.js'
 
 export interface DeliveryWorkerOptions extends WorkerConfigInput {
@@ -266,15 +267,12 @@ export class DeliveryWorker {
     return this.#within(stopped, CUT_OFF_MS)
   }
 
-  async #within(work: Promise<unknown>, ms: number): Promise<boolean> {
-    const enough = new AbortController()
-    const done = work.then(
-      () => true,
+  /** Whether it was done in time. */
+  #within(work: Promise<unknown>, ms: number): Promise<boolean> {
+    return within(work, ms, this.#clock).then(
+      (done) => done !== undefined,
       () => false,
     )
-    const inTime = await Promise.race([done, this.#clock.sleep(ms, enough.signal).then(() => false)])
-    enough.abort()
-    return inTime
   }
 
   #consume(lane: string): Consumer {

@@ -71,12 +71,12 @@ export const unlimited: LimitNow = {
 /** What holds for a bucket at `now`, Redis' time. */
 export function limitNow(state: LimitState, bucket: string, now: number): LimitNow {
   const { configured, set, tuned, warmup } = state
-  const own: ProviderLimit = bucket === relayBucket ? configured : (configured.providers[bucket] ?? {})
+  const isRelay = bucket === relayBucket
+  const own: ProviderLimit = isRelay ? configured : (configured.providers[bucket] ?? {})
   const change = set[bucket]
   const ceiling = pick(change?.ratePerSecond, own.ratePerSecond)
   const cut = configured.selfTuning ? tuned[bucket] : undefined
   const perSecond = Math.min(ceiling, cut ? tunedPerSecond(cut, now) : Number.POSITIVE_INFINITY)
-  const isRelay = bucket === relayBucket
   const cutConnections = cut ? tunedConnections(cut, now) : Number.POSITIVE_INFINITY
   const ramp = configured.warmup ? warmupPerDay(configured.warmup, warmup, now) : Number.POSITIVE_INFINITY
   return {

@@ -1,9 +1,14 @@
 // The share of permits and connections that a lane is sure of, whatever waits in the others.
 
-const defaultShares: Readonly<Record<string, number>> = { transactional: 0.5, bulk: 0.25 }
+/** Of the lanes built in; others have none unless given. */
+export const defaultShares = { transactional: 0.5, bulk: 0.25 } as const
 
 export function shareOf(lane: string, given: number | undefined): number {
-  return given ?? (Object.hasOwn(defaultShares, lane) ? (defaultShares[lane] ?? 0) : 0)
+  return given ?? (isBuiltIn(lane) ? defaultShares[lane] : 0)
+}
+
+function isBuiltIn(lane: string): lane is keyof typeof defaultShares {
+  return Object.hasOwn(defaultShares, lane)
 }
 
 /** What is wrong with the shares of `lanes`, undefined where nothing is. */

@@ -4,8 +4,8 @@
 import type { Clock } from '../clock.js'
 import type { Keys, Redis } from '../redis.js'
 import { createLimitStates, type LimitStates } from '../store/limit-states.js'
-import { within } from '../store/within.js'
 import { readWorkers } from '../store/workers.js'
+import { within } from '../within.js'
 import { limitStatusOf, type RelayLimitStatus } from './limit-status.js'
 
 export interface Fleet {

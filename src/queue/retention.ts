@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js'
 import type { RetentionConfig } from '../config.js'
 import type { Keys, Redis } from '../redis.js'
 import { createRetentionStore, type Deleted, type RetentionStore } from '../store/retention.js'
+import { within } from '../within.js'
 import { createFinishedJobs, type FinishedJobs } from './finished-jobs.js'
 
 export interface SweeperOptions {
@@ -58,9 +59,7 @@ export class Sweeper {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
-    const enough = new AbortController()
-    await Promise.race([this.#running, this.#options.clock.sleep(STOP_MS, enough.signal)])
-    enough.abort()
+    if (this.#running) await within(this.#running, STOP_MS, this.#options.clock)
   }
 
   /** Does a part of what there is to do; resolves to whether there is more. */

@@ -10,6 +10,7 @@ import { gateName } from '../limits/gate.js'
 import type { ChunkStore } from '../store/chunks.js'
 import { chunkBytes, chunkRows, isSet, type PackedRow, setBit, unpack } from '../store/packed-rows.js'
 import type { Turns, WaitingChunk } from '../store/turns.js'
+import { within } from '../within.js'
 import type { Gates } from './gates.js'
 import type { LaneQueues, NewJob } from './lane-queues.js'
 import { payloadOf, rowId } from './payload.js'
@@ -101,9 +102,7 @@ export function createUnpacker(options: UnpackerOptions): Unpacker {
   return {
     async stop() {
       stopping.abort()
-      const enough = new AbortController()
-      await Promise.race([running, clock.sleep(STOP_MS, enough.signal)])
-      enough.abort()
+      await within(running, STOP_MS, clock)
     },
   }
 }

@@ -3,13 +3,13 @@
 
 import type { Clock } from '../clock.js'
 import { defineScript, type Keys, type Redis, unavailable } from '../redis.js'
+import { within } from '../within.js'
 import type { Granted, LimitAsk } from './limit-asks.js'
 import { BEAT } from './limit-beat.js'
 import { TAKE } from './limit-scripts.js'
 import { numbersOf, withTotal } from './limit-states.js'
 import { createLimitVersions, type LimitVersions, limitsKeptSeconds } from './limit-versions.js'
 import type { SpentReport } from './spent-counts.js'
-import { within } from './within.js'
 
 /** Redis' time, in milliseconds. */
 export interface FleetTime {

@@ -5,10 +5,10 @@
 import type { Clock } from '../clock.js'
 import type { LimitNow, LimitState, RelayLimits } from '../limits/limit.js'
 import type { Keys, Redis } from '../redis.js'
+import { within } from '../within.js'
 import type { Return, Taken, Want } from './limit-asks.js'
 import { createLimitCalls, type FleetTime } from './limit-calls.js'
 import { RelayLimitView } from './relay-limit-view.js'
-import { within } from './within.js'
 
 export type { Return, Short, Taken, Want } from './limit-asks.js'
 

@@ -1,6 +1,6 @@
 // Work that is not waited for longer than it is worth.
 
-import type { Clock } from '../clock.js'
+import type { Clock } from './clock.js'
 
 /** Resolves with undefined when it takes longer; what becomes of the work then is the caller's to hear. */
 export async function within<T>(
