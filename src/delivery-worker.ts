@@ -29,11 +29,15 @@ import {
 import { createPulse, type Pulse } from './redis-pulse.js'
 import { createFinishedVerdicts, type FinishedVerdicts } from './store/finished-verdicts.js'
 import { createHeartbeat, type Heartbeat, heartbeatFacts } from './store/workers.js'
+import { faults } from './telemetry/circuit-report.js'
 import { type Complain, createComplaints } from './telemetry/complaints.js'
-import { reportAttempt } from './telemetry/delivery-report.js'
+import { createDeliveryReport, type DeliveryReport } from './telemetry/delivery-report.js'
+import { beginCounters } from './telemetry/first-values.js'
 import { measureFleet } from './telemetry/fleet-report.js'
 import { createLogger, errorFields, type Logger, type LogLevel, parseLogger } from './telemetry/log.js'
 import { createMetrics, type Metrics } from './telemetry/metrics.js'
+import { openProcessReport, type ProcessReport } from './telemetry/process-report.js'
+import { measureRedisReach } from './telemetry/redis-report.js'
 import { within } from './within.js'
 import { openWorkerShards, type WorkerShards } from './worker-shards.js'
 
@@ -79,9 +83,11 @@ export class DeliveryWorker {
   readonly #cut = new AbortController()
   readonly #gone = new AbortController()
   readonly #metrics: Metrics
+  readonly #report: DeliveryReport
   #consumers: Consumer[] = []
   #keepers: readonly Keepers[] = []
   #pulse: Pulse | undefined
+  #process: ProcessReport | undefined
   #heartbeat: Heartbeat | undefined
   #finished: FinishedVerdicts | undefined
   #attempts = 0
@@ -106,12 +112,20 @@ export class DeliveryWorker {
     this.#clock = clock
     this.#logger = logger === undefined ? createLogger(logLevel) : parseLogger(logger)
     this.#complain = createComplaints(this.#logger, clock)
+    this.#report = createDeliveryReport({
+      clock,
+      logger: this.#logger,
+      logAddresses: this.#config.logAddresses,
+      metrics: () => this.#metrics,
+      providerOf: (address) => this.#permits.providerOf(address),
+    })
     this.#shards = openWorkerShards({
       redis,
       name: checkName(name),
       config: this.#config,
       clock,
       onError: (error) => this.#onRedisError(error),
+      rendered: (lane, seconds) => this.#report.rendered(lane, seconds),
       notCarried: (error) => this.#complain(error, 'a bounce could not be told to all shards and will be'),
     })
     const { ledgerRedis, keys } = this.#shards.first
@@ -125,11 +139,7 @@ export class DeliveryWorker {
       metrics: () => this.#metrics,
       failed: (error) => this.#complain(error, 'the circuits and the limits of the relays'),
     })
-    const fleet = createFleetReader(ledgerRedis, keys, clock, this.#config, (lane) => this.#placeOf(lane))
-    this.#metrics = createMetrics(async (metrics) => {
-      this.#permits.measure(metrics)
-      measureFleet(this.#pulse?.isAlive === true ? await fleet() : undefined, metrics)
-    })
+    this.#metrics = this.#openMetrics()
     this.#ports = createPorts({
       config: this.#config,
       clock,
@@ -163,6 +173,7 @@ export class DeliveryWorker {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new FluxMailError('closed', 'a DeliveryWorker can be started once')
     this.#state = 'running'
+    this.#process = openProcessReport('worker', this.#clock)
     const notCleared = (error: unknown) =>
       this.#logger.debug({ reason: messageOf(error) }, 'verdicts were not cleared')
     const ledgerOf = (lane: string) => this.#shards.of(lane).ledger
@@ -215,6 +226,7 @@ export class DeliveryWorker {
     const inTime = (await this.#within(stopped, waitMs)) || (await this.#cutOff(stopped))
     this.#finished?.stop()
     this.#pulse?.stop()
+    this.#process?.stop()
     await Promise.all(this.#consumers.map((consumer) => consumer.close(!inTime)))
     // A Redis that hangs would keep them for ever.
     const lastWords = inTime ? [this.#heartbeat?.stop(), this.#finished?.forget()] : []
@@ -229,7 +241,22 @@ export class DeliveryWorker {
 
   /** Without Redis nothing new comes, and BullMQ would wait for its answer for as long as it is away. */
   #isWaitingInVain(): boolean {
-    return this.#pulse?.isAlive !== true && !this.#consumers.some((consumer) => consumer.isWorking)
+    return this.#pulse?.isAlive !== true && !this.#consumers.some(({ active }) => active > 0)
+  }
+
+  #openMetrics(): Metrics {
+    const [lanes, relays] = [Object.keys(this.#config.lanes), Object.keys(this.#config.relays)]
+    const fleet = createFleetReader({ lanes, relays, clock: this.#clock, shards: this.#shards })
+    const opened = createMetrics(async (metrics) => {
+      this.#process?.measure(metrics)
+      this.#report.measure(this.#consumers)
+      this.#permits.measure(metrics)
+      const { isAlive = false, roundTripMs } = this.#pulse ?? {}
+      measureRedisReach(isAlive, roundTripMs, metrics)
+      measureFleet(isAlive ? await fleet() : undefined, metrics)
+    })
+    beginCounters(opened, { lane: lanes, relay: relays, fault: faults })
+    return opened
   }
 
   /** A Redis that would lose mail in silence is refused before anything is taken out of it. */
@@ -291,6 +318,8 @@ export class DeliveryWorker {
       providerOf: (address) => this.#permits.providerOf(address),
       attempt: (delivery, token) => this.#attempt(delivery, token),
       onUnreadable: (unreadableLane, id, error) => this.#refuse(unreadableLane, id, error),
+      onReplayed: (replayedLane) => this.#report.replayed(replayedLane),
+      onStalled: (stalledLane) => this.#report.stalled(stalledLane),
       onFinished: (id, keptSeconds) => this.#finished?.add(lane, id, keptSeconds),
       onRebuilt: (rebuiltLane) => this.#logger.warn({ lane: rebuiltLane }, 'jobs waited and none was taken'),
       onError: (error) => this.#onRedisError(error),
@@ -321,12 +350,7 @@ export class DeliveryWorker {
     if (isSettled(attempt.outcome.kind)) this.#heartbeat?.settled(delivery.lane)
     const { contents } = this.#shards.of(delivery.lane)
     await releaseFiles(contents, attempt).catch((error: Error) => this.#onRedisError(error))
-    reportAttempt(
-      { attempt, durationMs, now: this.#clock.now() },
-      this.#metrics,
-      this.#logger,
-      this.#config.logAddresses,
-    )
+    this.#report.attempt(attempt, durationMs)
     return attempt
   }
 
@@ -342,15 +366,7 @@ export class DeliveryWorker {
     const batch = (await batches.read(row.id)) ? { batch: row } : {}
     const verdict = { outcome: 'failed', code, message: messageOf(error) } as const
     const recorded = await ledger.record({ id, lane, contentHash: '', ...batch }, verdict)
-    if (recorded.kind !== 'counted') return
-    const labels = { lane, relay: 'none' }
-    this.#metrics.count('fluxmail_messages_total', labels)
-    this.#metrics.count('fluxmail_messages_failed_total', labels)
-  }
-
-  #placeOf(lane: string) {
-    const { ledgerRedis: redis, keys } = this.#shards.of(lane)
-    return { redis, keys }
+    if (recorded.kind === 'counted') this.#report.unreadable(lane, code)
   }
 
   #onRedisError(error: Error): void {

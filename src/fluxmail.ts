@@ -147,7 +147,7 @@ export class FluxMail {
       reportConnection(this.#settings.logger, error)
       throw error
     }
-    opened.wire.quit()
+    opened.wire.quit('closing')
     const { capabilities, secure } = opened.greeting
     return {
       ok: true,

@@ -22,6 +22,7 @@ import { createLimitStore, type LimitStore } from './store/limits.js'
 import { circuitEvents, measureCircuits } from './telemetry/circuit-report.js'
 import type { Logger } from './telemetry/log.js'
 import type { Metrics } from './telemetry/metrics.js'
+import { measureConnections, smtpEvents } from './telemetry/smtp-report.js'
 
 export interface Permits {
   /** Looks at the circuits and the limits from now on. */
@@ -129,7 +130,7 @@ function measureUse(
   { relays, stocks, limits }: { relays: GuardedRelays; stocks: DeskOptions['stocks']; limits: LimitStore },
   into: Metrics,
 ): void {
-  for (const [relay, open] of relays.open()) into.set('fluxmail_smtp_connections_open', { relay }, open)
+  measureConnections(relays.states(), into)
   for (const [relay, { count }] of stocks) into.set('fluxmail_permits', { relay }, count)
   into.clear('fluxmail_smtp_connections_allowed')
   for (const relay of stocks.keys()) {
@@ -192,17 +193,13 @@ function openRelays(
   limits: LimitStore,
   canSlowDown: (relay: string) => boolean,
 ): GuardedRelays {
-  const events = {
-    opened: (relay: string) => metrics().count('fluxmail_smtp_connections_opened_total', { relay }),
-    closed: () => undefined,
-  }
   const connections = {
     allowed: (relay: string) => limits.connections(relay),
     want: (relay: string, ...counts: readonly [have: number, want: number, idle: number]) =>
       limits.wantConnections(relay, ...counts),
   }
   const guards = { circuits, failed, connections, canSlowDown, shares: sharesOf(config) }
-  const relays = createRelays(config.relays, config.routes, clock, events, guards)
+  const relays = createRelays(config.relays, config.routes, clock, smtpEvents(metrics), guards)
   limits.onConnections((relay) => relays.attend(relay))
   return relays
 }

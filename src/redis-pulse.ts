@@ -8,6 +8,8 @@ import type { Redis } from './redis.js'
 export interface Pulse {
   /** Whether every connection is up and answers. */
   readonly isAlive: boolean
+  /** How long the slowest of them took to answer last; undefined before any has. */
+  readonly roundTripMs: number | undefined
   stop(): void
 }
 
@@ -30,15 +32,21 @@ export function createPulse({ connections, clock, lockMs, onBlocked }: PulseOpti
   const reconnectMs = Math.max(lockMs * LOCK_SHARE, SILENT_MS)
   /** Since when each of those is waited for that owe an answer. */
   const owedSince = new Map<Redis, number>()
+  const tookMs = new Map<Redis, number>()
   let beatAt = clock.monotonicMs()
 
   const silenceOf = (redis: Redis) => clock.monotonicMs() - (owedSince.get(redis) ?? clock.monotonicMs())
   const heard = (redis: Redis) => () => void owedSince.delete(redis)
+  const answered = (redis: Redis, askedAt: number) => () => {
+    owedSince.delete(redis)
+    tookMs.set(redis, clock.monotonicMs() - askedAt)
+  }
 
   function ask(redis: Redis): void {
-    owedSince.set(redis, clock.monotonicMs())
+    const askedAt = clock.monotonicMs()
+    owedSince.set(redis, askedAt)
     // What is connected and not ready yet owes the answer to what ioredis asks first.
-    if (redis.status === 'ready') redis.ping().then(heard(redis), heard(redis))
+    if (redis.status === 'ready') redis.ping().then(answered(redis, askedAt), heard(redis))
     else redis.once('ready', heard(redis))
   }
 
@@ -66,6 +74,9 @@ export function createPulse({ connections, clock, lockMs, onBlocked }: PulseOpti
   return {
     get isAlive() {
       return connections.every((redis) => redis.status === 'ready' && silenceOf(redis) < SILENT_MS)
+    },
+    get roundTripMs() {
+      return tookMs.size === 0 ? undefined : Math.max(...tookMs.values())
     },
     stop,
   }

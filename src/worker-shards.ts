@@ -46,6 +46,8 @@ export interface WorkerShardsOptions {
   readonly config: WorkerConfig
   readonly clock: Clock
   onError(error: Error): void
+  /** A message was made. */
+  rendered(lane: string, seconds: number): void
   /** Hears of bounces that could not be told at once, and will be by whoever sweeps. */
   notCarried(error: unknown): void
 }
@@ -69,7 +71,7 @@ export function openWorkerShards(options: WorkerShardsOptions): WorkerShards {
 }
 
 function openShard(options: WorkerShardsOptions, layout: Layout, shard: number): WorkerShard {
-  const { redis: target, config, clock, onError } = options
+  const { redis: target, config, clock, onError, rendered } = options
   const name = shardName(options.name, shard)
   const keys = keysOf(name)
   const connection = { name, onError }
@@ -84,7 +86,7 @@ function openShard(options: WorkerShardsOptions, layout: Layout, shard: number):
     lanes: lanesOf(layout, shard),
     ledger: replicas ? replicatedMarks(plain, replicas) : plain,
     batches: createBatchStore(ledgerRedis, keys),
-    render: createRenderer(contents, options.name, clock),
+    render: createRenderer(contents, options.name, clock, rendered),
     disconnect() {
       for (const each of [redis, ledgerRedis, waiter]) each?.disconnect()
     },

@@ -3,10 +3,12 @@
 import { z } from 'zod'
 import { defaultLanes, laneSchema, relaySchema, workerSchema } from '../config.js'
 import { environmentVariables } from '../environment.js'
+import { fileVariables } from '../environment-files.js'
 import { errorCodes } from '../errors.js'
 import { type Preset, presets } from '../limits/presets.js'
 import { shareOf } from '../limits/shares.js'
-import { metricDeclarations } from '../telemetry/metrics.js'
+import { markdownTable } from './markdown-table.js'
+import { metricsTables } from './reference-metrics.js'
 
 /** Markdown by the name of the place in the README where it belongs. */
 export function referenceTables(): Readonly<Record<string, string>> {
@@ -17,14 +19,17 @@ export function referenceTables(): Readonly<Record<string, string>> {
     lane: optionTable(laneSchema),
     lanes: lanesTable(),
     presets: presetsTable(),
-    metrics: metricsTable(),
+    metrics: metricsTables(),
     errors: errorsTable(),
   }
 }
 
 function environmentTable(): string {
-  const rows = Object.entries(environmentVariables).map(([name, { help }]) => [`\`${name}\``, help])
-  return table(['variable', 'meaning'], rows)
+  const rows = Object.entries(environmentVariables).map(([name, { help }]) => [
+    `\`${name}\``,
+    Object.hasOwn(fileVariables, name) ? `${help}; \`${fileVariables[name]}\` names a file of it` : help,
+  ])
+  return markdownTable(['variable', 'meaning'], rows)
 }
 
 interface Property {
@@ -38,7 +43,7 @@ function optionTable(schema: z.ZodType): string {
     required?: string[]
   }
   const rows = optionRows(root.properties ?? {}, new Set(root.required ?? []), '')
-  return table(['option', 'default', 'meaning'], rows)
+  return markdownTable(['option', 'default', 'meaning'], rows)
 }
 
 function optionRows(
@@ -70,7 +75,7 @@ function lanesTable(): string {
       `${shareOf(lane, undefined)}`,
     ]
   })
-  return table(['lane', 'tried again', 'until an age of', 'unknown', 'share'], rows)
+  return markdownTable(['lane', 'tried again', 'until an age of', 'unknown', 'share'], rows)
 }
 
 function presetsTable(): string {
@@ -80,7 +85,7 @@ function presetsTable(): string {
     hostsOf(preset),
     preset.published.map(({ options, page }) => `${valuesOf(options)} ([page](${page}))`).join('; '),
   ])
-  return table(['preset', 'service', 'host', 'what it publishes, and where'], rows)
+  return markdownTable(['preset', 'service', 'host', 'what it publishes, and where'], rows)
 }
 
 function hostsOf({ hosts }: Preset): string {
@@ -103,25 +108,9 @@ function duration(ms: number): string {
   return minutes < 60 ? `${minutes} min` : `${minutes / 60} h`
 }
 
-function metricsTable(): string {
-  const rows = Object.entries(metricDeclarations).map(([name, { type, help, labels }]) => [
-    `\`${name}\``,
-    type,
-    labels.map((label) => `\`${label}\``).join(' '),
-    help,
-  ])
-  return table(['metric', 'type', 'labels', 'meaning'], rows)
-}
-
 function errorsTable(): string {
-  return table(
+  return markdownTable(
     ['code', 'raised when'],
     Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
   )
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }

@@ -32,6 +32,9 @@ export interface Received extends Pick<Submission, 'sender' | 'recipients' | 'by
   readonly from: Omit<Trace, 'domain' | 'id' | 'now'>
 }
 
+/** What a message that was handed in can come to. */
+export const submissionResults = ['accepted', 'deferred', 'refused', 'aborted'] as const
+
 const FAILED_LOGIN_DELAY_MS = 1_000
 
 export class Desk {
@@ -141,7 +144,7 @@ export class Desk {
     this.#parts.logger.debug({ error: maskAddresses(messageOf(error)) }, 'a connection failed')
   }
 
-  #tell(result: 'accepted' | 'deferred' | 'refused' | 'aborted', fields: object): void {
+  #tell(result: (typeof submissionResults)[number], fields: object): void {
     this.#parts.metrics?.count('fluxmail_ingress_messages_total', { result })
     const level = result === 'deferred' ? 'warn' : 'info'
     this.#parts.logger[level]({ result, ...fields }, 'submission')

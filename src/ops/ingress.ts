@@ -1,12 +1,16 @@
 // The submitting role of a process: an SMTP submission server and its HTTP port, configured from the environment.
 
+import { systemClock } from '../clock.js'
 import { type Env, parseDurability, processEnv } from '../config.js'
 import { type EnvironmentValues, parseEnvironment } from '../environment.js'
 import { FluxMailError } from '../errors.js'
+import { submissionResults } from '../ingress/desk.js'
 import { openIngress } from '../ingress/ingress.js'
 import { MailQueue } from '../mail-queue.js'
+import { beginCounters } from '../telemetry/first-values.js'
 import { createLogger, type LogLevel } from '../telemetry/log.js'
 import { createMetrics } from '../telemetry/metrics.js'
+import { openProcessReport } from '../telemetry/process-report.js'
 import type { Role } from './deliver.js'
 import { openOpsServer } from './http.js'
 import { readIngressSettings } from './ingress-settings.js'
@@ -42,7 +46,6 @@ export async function openIngressRole(env: Env = processEnv()): Promise<IngressR
 async function openRole(values: EnvironmentValues): Promise<IngressRole> {
   const { lanes, shards, ...settings } = readIngressSettings(values)
   const logger = createLogger((values.logLevel ?? 'info') as LogLevel)
-  const metrics = createMetrics()
   const queue = new MailQueue({
     redis: redisTargetOf(values),
     name: values.name,
@@ -50,7 +53,10 @@ async function openRole(values: EnvironmentValues): Promise<IngressRole> {
     shards,
     durability: parseDurability(values.durability),
   })
-  const closers: (() => Promise<void>)[] = [() => queue.close()]
+  const report = openProcessReport('ingress', systemClock)
+  const metrics = createMetrics((into) => report.measure(into))
+  beginCounters(metrics, { result: submissionResults })
+  const closers: (() => void | Promise<void>)[] = [() => report.stop(), () => queue.close()]
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close()
   }
@@ -62,7 +68,7 @@ async function openRole(values: EnvironmentValues): Promise<IngressRole> {
     const httpHost = values.httpHost ?? DEFAULT_HTTP_HOST
     const http = await openOpsServer(observed, httpHost, values.httpPort ?? DEFAULT_HTTP_PORT)
     // Last in the list is first to go, and who looks shall see that it drains.
-    closers.splice(1, 0, () => http.close())
+    closers.splice(2, 0, () => http.close())
     const { port, securePort } = ingress
     logger.info({ port, securePort, http: `http://${httpHost}:${http.port}` }, 'taking submissions')
     const close = async () => {

@@ -36,6 +36,10 @@ export interface ConsumerOptions {
   attempt(delivery: Delivery, token: string): Promise<Attempt & { readonly outcome: Outcome }>
   /** A job of ours that cannot be read. */
   onUnreadable(lane: string, jobId: string, error: unknown): Promise<void>
+  /** A delivery that was replayed is taken up for the first time since. */
+  onReplayed(lane: string): void
+  /** A delivery was found that has lost its worker, by this consumer and no other. */
+  onStalled(lane: string): void
   /** A job is finished: its verdict need not be remembered for longer than so many seconds. */
   onFinished(id: string, keptSeconds: number): void
   /** Jobs waited and none was taken, so what takes them was built anew. */
@@ -44,12 +48,13 @@ export interface ConsumerOptions {
 }
 
 export interface Consumer {
+  readonly lane: string
+  /** How many jobs are being worked on. */
+  readonly active: number
   /** Resolves when it takes jobs. */
   ready(): Promise<void>
   /** Whether jobs wait and it takes none, although it was rebuilt. */
   readonly isStuck: boolean
-  /** Whether a job is being worked on. */
-  readonly isWorking: boolean
   /** Stops taking jobs; resolves when none is being worked on. */
   stop(): Promise<void>
   /** Lets go of Redis; with `force`, jobs that are still active are left to stall. */
@@ -67,9 +72,8 @@ const RECONNECT_MS = 1_000
 const MOVE_AGAIN_MS = 1_000
 
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { redis, keys, lane, concurrency, clock, lockMs } = options
+  const { redis, keys, lane, concurrency, clock, lockMs, providerOf } = options
   const keepData = createJobData(redis)
-  const { providerOf } = options
   const aside = createAside({ store: createAsideStore(redis, keys), lane, clock, providerOf })
   const stopping = new AbortController()
   // Every job that cannot be moved listens.
@@ -107,12 +111,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   }
 
   return {
+    lane,
+    get active() {
+      return active
+    },
     ready: async () => void (await worker.waitUntilReady()),
     get isStuck() {
       return watch.isStuck
-    },
-    get isWorking() {
-      return active > 0
     },
     stop: async () => {
       watch.stop()
@@ -153,6 +158,7 @@ function createWorker(
     clock,
   })
   worker.on('error', options.onError)
+  worker.on('stalled', () => options.onStalled(lane))
   worker.on('completed', (job) => {
     if (job.finishedOn !== undefined) options.onFinished(job.id ?? '', verdictSeconds(job))
   })
@@ -199,6 +205,7 @@ async function process(
 ): Promise<JobResult> {
   const { clock, retry } = options
   const delivery = await read(options, job)
+  if (delivery.replays !== undefined && job.attemptsStarted === 1) options.onReplayed(delivery.lane)
   const attempt = await options.attempt(delivery, token).catch((error: Error): Settled => {
     options.onError(error)
     return { delivery, outcome: ourFault(error) }

@@ -1,9 +1,11 @@
-// What is the same whichever worker is asked: what waits in the lanes and since when, the limits, and how many workers
-// there are. For the metrics; it only reads.
+// What is the same whichever worker is asked: what waits in the lanes and since when, the batches, the limits, Redis, and
+// how many workers there are. For the metrics; it only reads, and costs Redis a few milliseconds at the most.
 
 import type { Clock } from '../clock.js'
 import type { Keys, Redis } from '../redis.js'
+import { type BatchCensus, createBatchCensus, mergedCensus } from '../store/batch-census.js'
 import { createLimitStates, type LimitStates } from '../store/limit-states.js'
+import { type RedisFacts, readRedisFacts } from '../store/redis-facts.js'
 import { readWorkers } from '../store/workers.js'
 import { within } from '../within.js'
 import { limitStatusOf, type RelayLimitStatus } from './limit-status.js'
@@ -12,6 +14,9 @@ export interface Fleet {
   readonly workers: number
   readonly lanes: readonly LaneJobs[]
   readonly relays: readonly RelayLimitStatus[]
+  readonly batches: BatchCensus
+  /** By shard. */
+  readonly redis: readonly RedisFacts[]
 }
 
 export interface LaneJobs {
@@ -20,21 +25,31 @@ export interface LaneJobs {
   readonly jobs: Readonly<Record<'waiting' | 'packed' | 'active' | 'delayed', number>>
   /** How long the oldest of those whose turn it may be has been there; 0 where there is none. */
   readonly oldestSeconds: number
+  /** Of all that were accepted, those that stand as unknown. */
+  readonly unknown: number
 }
 
-interface FleetPlace {
-  readonly redis: Redis
+/** Where a shard is. */
+interface Place {
+  readonly ledgerRedis: Redis
   readonly keys: Keys
-  readonly states: LimitStates
+}
+
+export interface FleetOptions {
+  readonly clock: Clock
   readonly lanes: readonly string[]
   readonly relays: readonly string[]
-  laneAt(lane: string): LanePlace
+  readonly shards: {
+    /** It has what all share. */
+    readonly first: Place
+    readonly all: readonly Place[]
+    of(lane: string): Place
+  }
 }
 
-/** Where a lane is. */
-interface LanePlace {
-  readonly redis: Redis
-  readonly keys: Keys
+interface FleetParts extends FleetOptions {
+  readonly states: LimitStates
+  readonly censuses: readonly (() => Promise<BatchCensus>)[]
 }
 
 /** Of so many batches whose turn it may be, the oldest is looked for. */
@@ -43,46 +58,46 @@ const LAST_BATCH = '49'
 const ANSWER_MS = 1_000
 
 /** Reads it; undefined where Redis does not say so in time. It never rejects. */
-export function createFleetReader(
-  redis: Redis,
-  keys: Keys,
-  clock: Clock,
-  config: Readonly<Record<'lanes' | 'relays', object>>,
-  laneAt: (lane: string) => LanePlace = () => ({ redis, keys }),
-): () => Promise<Fleet | undefined> {
-  const [lanes, relays] = [Object.keys(config.lanes), Object.keys(config.relays)]
-  const place = { redis, keys, states: createLimitStates(redis, keys), lanes, relays, laneAt }
+export function createFleetReader(options: FleetOptions): () => Promise<Fleet | undefined> {
+  const { shards, clock } = options
+  const { ledgerRedis, keys } = shards.first
+  const censuses = shards.all.map((shard) => createBatchCensus(shard.ledgerRedis, shard.keys))
+  const parts = { ...options, states: createLimitStates(ledgerRedis, keys), censuses }
   return async () => {
-    const read = readFleet(place).catch(() => undefined)
+    const read = readFleet(parts).catch(() => undefined)
     return (await within(read, ANSWER_MS, clock))?.value
   }
 }
 
-async function readFleet({ redis, keys, states, lanes, relays, laneAt }: FleetPlace): Promise<Fleet> {
-  const [workers, laneJobs, limits] = await Promise.all([
-    readWorkers(redis, keys),
-    Promise.all(lanes.map((lane) => readLane(laneAt(lane), lane))),
-    Promise.all(
-      relays.map(async (relay) => {
-        const reading = await states.read(relay)
-        return reading && limitStatusOf(relay, reading)
-      }),
-    ),
+async function readFleet({ shards, states, censuses, lanes, relays }: FleetParts): Promise<Fleet> {
+  const [workers, laneJobs, limits, batches, redis] = await Promise.all([
+    readWorkers(shards.first.ledgerRedis, shards.first.keys),
+    Promise.all(lanes.map((lane) => readLane(shards.of(lane), lane))),
+    Promise.all(relays.map((relay) => readRelay(states, relay))),
+    Promise.all(censuses.map((census) => census())),
+    Promise.all(shards.all.map(({ ledgerRedis }) => readRedisFacts(ledgerRedis))),
   ])
   return {
     workers: workers.length,
     lanes: laneJobs,
     relays: limits.filter((status) => status !== undefined),
+    batches: mergedCensus(batches),
+    redis,
   }
 }
 
-async function readLane({ redis, keys }: LanePlace, lane: string): Promise<LaneJobs> {
+async function readRelay(states: LimitStates, relay: string): Promise<RelayLimitStatus | undefined> {
+  const reading = await states.read(relay)
+  return reading && limitStatusOf(relay, reading)
+}
+
+async function readLane({ ledgerRedis: redis, keys }: Place, lane: string): Promise<LaneJobs> {
   const job = (name: string) => `${keys.bullPrefix}:${lane}:${name}`
-  const [waiting, active, delayed, packed, next, batches, [seconds = 0]] = await Promise.all([
+  const [waiting, active, delayed, [packed, unknown], next, batches, [seconds = 0]] = await Promise.all([
     redis.llen(job('wait')),
     redis.llen(job('active')),
     redis.zcard(job('delayed')),
-    redis.hget(keys.laneCounts(lane), 'packed'),
+    redis.hmget(keys.laneCounts(lane), 'packed', 'unknown'),
     // Jobs are taken from the end.
     redis.lindex(job('wait'), -1),
     redis.zrange(keys.turns(lane), 0, LAST_BATCH),
@@ -94,5 +109,6 @@ async function readLane({ redis, keys }: LanePlace, lane: string): Promise<LaneJ
   ])
   const times = begun.flatMap((at) => (at === null ? [] : [Number(at) / 1000]))
   const oldestSeconds = times.length === 0 ? 0 : Math.max(0, Number(seconds) - Math.min(...times))
-  return { lane, jobs: { waiting, packed: Number(packed ?? 0), active, delayed }, oldestSeconds }
+  const jobs = { waiting, packed: Number(packed ?? 0), active, delayed }
+  return { lane, jobs, oldestSeconds, unknown: Number(unknown ?? 0) }
 }

@@ -5,16 +5,21 @@ import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { systemClock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
 import type { Asked } from '../delivery/delivery.js'
+import { Stopwatch } from './stopwatch.js'
+import type { Answered, WireEvents } from './wire-events.js'
 
 interface Hidden {
   readonly _supportedExtensions?: readonly string[]
   readonly _supportedAuth?: readonly string[]
   readonly upgrading: boolean
   readonly _responseQueue: readonly string[]
+  readonly _responsePartial: boolean
   readonly _remainder: string
+  _connectToHost(options: object, secure: boolean): void
+  _onConnect(): void
   _onTimeout(): void
   _sendCommand(command: string, logged?: string): void
-  _upgradeConnection(done: (error?: Error) => void): void
+  _upgradeConnection(done: Upgraded): void
   _processResponse(): void
 }
 
@@ -28,20 +33,37 @@ const askedBy = new Map<string, Asked>([
   ['MAIL', 'mail'],
   ['RCPT', 'rcpt'],
   ['DATA', 'data'],
+  ['.', 'body'],
   ['RSET', 'mail'],
   ['QUIT', 'mail'],
 ])
+/** Part of no message. */
+const betweenMessages = new Set(['RSET', 'QUIT'])
+const noEvents: WireEvents = { timed: () => undefined, replied: () => undefined }
 
 const hidden = SMTPConnection.prototype as unknown as Hidden
+
+type Upgraded = (error?: Error | null, isSecure?: boolean) => void
+
+interface Command {
+  readonly asked: Asked
+  readonly isOther: boolean
+}
 
 export class Connection extends SMTPConnection {
   /** Says SMTPUTF8 in MAIL FROM also when both addresses are ASCII. */
   saysSmtpUtf8 = false
+  /** The phases of what goes on; waiting for anybody but the relay is to stop it. */
+  readonly watch: Stopwatch
+  readonly #events: WireEvents
   /** What has been asked for and not been answered, the oldest first. */
-  readonly #unanswered: Asked[] = ['greeting']
+  readonly #unanswered: Command[] = [{ asked: 'greeting', isOther: false }]
+  #isInBody = false
 
-  constructor(relay: RelayConfig) {
+  constructor(relay: RelayConfig, events: WireEvents = noEvents) {
     super(connectionOptions(relay))
+    this.#events = events
+    this.watch = new Stopwatch(systemClock, (phase, seconds) => events.timed(phase, seconds))
   }
 
   /** What the relay announced in EHLO, as far as nodemailer knows it. */
@@ -57,7 +79,7 @@ export class Connection extends SMTPConnection {
   /** What the relay owes an answer to. */
   get asked(): Asked {
     if (this.stage === 'init') return 'connection'
-    return (this as unknown as Hidden).upgrading ? 'tls' : (this.#unanswered[0] ?? 'data')
+    return (this as unknown as Hidden).upgrading ? 'tls' : (this.#unanswered[0]?.asked ?? 'data')
   }
 
   /** What the relay said although it was not its turn. */
@@ -81,6 +103,26 @@ export class Connection extends SMTPConnection {
     if (socket) socket.setTimeout(timeoutMs)
   }
 
+  override connect(done?: Parameters<SMTPConnection['connect']>[0]): void {
+    this.watch.run('connect')
+    super.connect(done)
+  }
+
+  /** With TLS from the beginning the handshake begins where the connection stands. */
+  _connectToHost(options: object, secure: boolean): void {
+    hidden._connectToHost.call(this, options, secure)
+    const socket = this._socket
+    if (secure && socket) socket.once('connect', () => this.watch.run('tls'))
+  }
+
+  _onConnect(): void {
+    if (this.secure) {
+      this.watch.end('tls')
+      this.watch.run('connect')
+    }
+    hidden._onConnect.call(this)
+  }
+
   /** A process that stood still finds its timers over before it has read the reply that came meanwhile. */
   _onTimeout(): void {
     const socket = this._socket
@@ -101,21 +143,62 @@ export class Connection extends SMTPConnection {
   /** nodemailer looks at the addresses alone. */
   _sendCommand(command: string, logged?: string): void {
     const adds = this.saysSmtpUtf8 && command.startsWith('MAIL FROM:') && !command.includes('> SMTPUTF8')
-    this.#unanswered.push(askedBy.get(command.split(' ', 1)[0] ?? '') ?? 'login')
+    const verb = command.split(' ', 1)[0] ?? ''
+    const asked = askedBy.get(verb) ?? 'login'
+    const isOther = betweenMessages.has(verb)
+    this.#unanswered.push({ asked, isOther })
+    if (!isOther) this.#begin(asked)
     hidden._sendCommand.call(this, adds ? command.replace('>', '> SMTPUTF8') : command, logged)
   }
 
   /** A reply is taken off once it has been acted on, so that its error is still about it. */
   _processResponse(): void {
-    const isReply = ((this as unknown as Hidden)._responseQueue[0] ?? '').trim() !== ''
+    const { _responseQueue: queue, _responsePartial } = this as unknown as Hidden
+    const [reply = ''] = queue
+    // Of one whose end is still to come nothing is taken.
+    const isReply = reply.trim() !== '' && !(_responsePartial && queue.length === 1)
+    if (isReply) this.#hear(reply)
     hidden._processResponse.call(this)
     if (isReply) this.#unanswered.shift()
   }
 
   /** nodemailer drops what came in clear text after the relay's leave for TLS and goes on (RFC 3207, 6). */
-  _upgradeConnection(done: (error?: Error) => void): void {
-    if (this.unreadReply === '') hidden._upgradeConnection.call(this, done)
+  _upgradeConnection(done: Upgraded): void {
+    const upgraded: Upgraded = (...result) => {
+      if (!result[0]) this.watch.end('tls')
+      done(...result)
+    }
+    if (this.unreadReply === '') hidden._upgradeConnection.call(this, upgraded)
     else done(new Error(`clear text came after the answer to STARTTLS: ${this.unreadReply}`))
+  }
+
+  #begin(asked: Asked): void {
+    if (asked === 'tls') this.watch.run('tls')
+    if (asked === 'login') this.watch.run('auth')
+    if (asked === 'mail') {
+      this.watch.reset()
+      this.watch.run('envelope')
+    }
+  }
+
+  #hear(reply: string): void {
+    const code = /^\d{3}/.test(reply) ? Number(reply.slice(0, 3)) : Number.NaN
+    const to = this.#answeredNext
+    this.#events.replied(to, code)
+    const isChallenge = code >= 300 && code < 400
+    const isRefused = code >= 400 && (to === 'mail' || to === 'rcpt')
+    if (to === 'greeting') this.watch.end('connect')
+    if (to === 'login' && !isChallenge) this.watch.end('auth')
+    if (to === 'data' || isRefused) this.watch.end('envelope')
+    if (to === 'body') this.watch.end('data')
+    this.#isInBody = to === 'data' && code < 400
+    if (this.#isInBody) this.watch.run('data')
+  }
+
+  get #answeredNext(): Answered {
+    const [next] = this.#unanswered
+    if (next === undefined) return this.#isInBody ? 'body' : 'other'
+    return next.isOther || next.asked === 'connection' ? 'other' : next.asked
   }
 }
 

@@ -41,7 +41,18 @@ export function exchangeOn(
       connection.setSocketTimeout(relay.finalReplyTimeoutMs)
       return true
     }
-    const body = new Body({ bytes, head, flushed: () => connection.flushed(), beforeBody, openWindow })
+    // It is asked of others than the relay, which waits meanwhile.
+    const leave = async () => {
+      connection.watch.stop()
+      const answer = await beforeBody()
+      connection.watch.run('data')
+      return answer
+    }
+    const body = new Body({
+      ...{ bytes, head, openWindow },
+      flushed: () => connection.flushed(),
+      beforeBody: leave,
+    })
     // A connection that is closed on this side calls nobody back; an error that ends it does, right after this event.
     const onEnd = () => queueMicrotask(() => settle(hungUp(place())))
     connection.once('end', onEnd)

@@ -22,7 +22,7 @@ export class Idle {
   add(wire: Wire): void {
     const stopTimer = this.#clock.after(this.#idleMs, () => {
       this.remove(wire)
-      wire.quit()
+      wire.quit('idle')
     })
     this.#wires.set(wire, stopTimer)
   }
@@ -42,7 +42,7 @@ export class Idle {
   quitAll(): void {
     for (const wire of [...this.#wires.keys()]) {
       this.remove(wire)
-      wire.quit()
+      wire.quit('closing')
     }
   }
 }

@@ -5,23 +5,33 @@ import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
 import { connectionsOf } from '../limits/connection-limit.js'
+import type { Closing } from './closing.js'
 import { createSigner, type Signer } from './dkim.js'
 import { Idle } from './idle.js'
 import { LaneLines } from './lane-lines.js'
 import { createLease, type Given, type Lease, type Lender, type Refused } from './lease.js'
 import { Line } from './line.js'
 import { openWire, type Wire } from './wire.js'
+import type { WireEvents } from './wire-events.js'
 
 export interface PoolEvents {
   opened(): void
-  closed(): void
+  /** `messages` were begun on it. */
+  closed(why: Closing, messages: number): void
   /** No connection could be opened, and none is open. */
   failed(): void
+  /** Hears of each connection, also of one that comes to nothing. */
+  readonly wire?: WireEvents | undefined
 }
+
+/** How many connections do what; `leaving`: they say QUIT. */
+export type ConnectionStates = Readonly<Record<'opening' | 'busy' | 'idle' | 'leaving', number>>
 
 export interface Pool {
   /** Connections that are open or being opened. */
   readonly open: number
+  /** The same by what they do. */
+  readonly states: ConnectionStates
   acquire(signal: AbortSignal, lane?: string): Promise<{ readonly lease: Lease } | Refused>
   /** Looks at how many connections there may be, which has changed. */
   attend(): void
@@ -109,6 +119,12 @@ class RelayPool implements Pool, Lender {
     return this.#wires.size + this.#opening
   }
 
+  get states(): ConnectionStates {
+    const { size: idle } = this.#idle
+    const { size: leaving } = this.#leaving
+    return { opening: this.#opening, busy: this.#wires.size - idle - leaving, idle, leaving }
+  }
+
   async acquire(signal: AbortSignal, lane = ''): Promise<{ readonly lease: Lease } | Refused> {
     const given = await this.#standIn(() => this.#waiting.wait(lane, signal, closing))
     return 'wire' in given ? { lease: createLease(this.#name, given.wire, this, this.#signer) } : given
@@ -122,7 +138,8 @@ class RelayPool implements Pool, Lender {
     this.#waiting.returned(wire)
     // Its end frees its place.
     if (!wire.alive) return
-    if (this.#closed || wire.messages >= this.#relay.maxMessagesPerConnection) this.#quit(wire)
+    if (this.#closed) this.#quit(wire, 'closing')
+    else if (wire.messages >= this.#relay.maxMessagesPerConnection) this.#quit(wire, 'used_up')
     else this.#idle.add(wire)
     this.attend()
   }
@@ -183,14 +200,14 @@ class RelayPool implements Pool, Lender {
     while (surplus > 0 && this.#idle.size > 0) {
       const wire = this.#idle.take()
       if (wire === undefined) continue
-      this.#quit(wire)
+      this.#quit(wire, 'over_share')
       surplus -= 1
     }
   }
 
-  #quit(wire: Wire): void {
+  #quit(wire: Wire, why: Closing): void {
     this.#leaving.add(wire)
-    wire.quit()
+    wire.quit(why)
   }
 
   #mayOpen(): boolean {
@@ -219,7 +236,7 @@ class RelayPool implements Pool, Lender {
   async #openOne(): Promise<void> {
     const failureBefore = this.#failure
     this.#opening += 1
-    const opened = await openWire(this.#relay, this.#hangUp.signal)
+    const opened = await openWire(this.#relay, this.#hangUp.signal, this.#events.wire)
     this.#opening -= 1
     if ('failure' in opened) this.#onFailure({ refusal: opened.failure })
     else this.#admit(opened.wire, this.#failure === failureBefore)
@@ -248,6 +265,7 @@ class RelayPool implements Pool, Lender {
       this.#failure = isBegunSinceFailure ? undefined : { ...this.#failure, open }
     this.#events.opened()
     void wire.ended.then(() => this.#onEnd(wire))
+    void wire.closed.then((why) => this.#events.closed(why, wire.messages))
     if (!this.#replacing.serve({ wire })) this.giveBack(wire)
     this.attend()
   }
@@ -257,7 +275,6 @@ class RelayPool implements Pool, Lender {
     this.#wires.delete(wire)
     this.#leaving.delete(wire)
     this.#waiting.returned(wire)
-    this.#events.closed()
     this.attend()
   }
 

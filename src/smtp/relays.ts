@@ -11,18 +11,15 @@ import type { Acquired, Asking, Choice, SharedConnections, Shut } from './acquir
 import { type Blame, blame } from './blame.js'
 import type { Report } from './circuit.js'
 import type { Lease } from './lease.js'
-import { createPool, type Pool, type PoolEvents } from './pool.js'
+import { type ConnectionStates, createPool, type Pool, type PoolEvents } from './pool.js'
 import { createReturns, type Returns } from './returns.js'
 import { createRoute, type Route } from './route.js'
 import { createSuspicion } from './suspicion.js'
+import type { RelayEvents } from './wire-events.js'
 
 export type { Acquired, Asking, Choice, Shut } from './acquired.js'
 export type { Lease } from './lease.js'
-
-export interface RelayEvents {
-  opened(relay: string): void
-  closed(relay: string): void
-}
+export type { RelayEvents } from './wire-events.js'
 
 export interface Relays {
   /** Waits for a connection to a relay of the route, until `signal` is aborted. */
@@ -45,6 +42,8 @@ export interface GuardedRelays extends Omit<Relays, 'acquire'> {
   ): Promise<Acquired | Shut>
   /** Undefined where there is no such route. */
   choice(route: string | undefined): Choice | undefined
+  /** Connections by what they do, by relay. */
+  states(): ReadonlyMap<string, ConnectionStates>
   /** The connections that this worker may have to a relay have become more or fewer. */
   attend(relay: string): void
 }
@@ -207,6 +206,10 @@ class RoutedRelays implements Relays, GuardedRelays {
     return new Map([...this.#pools].map(([name, pool]) => [name, pool.open]))
   }
 
+  states(): ReadonlyMap<string, ConnectionStates> {
+    return new Map([...this.#pools].map(([name, pool]) => [name, pool.states]))
+  }
+
   close(): void {
     this.#closing.abort()
     for (const pool of this.#pools.values()) pool.close()
@@ -223,8 +226,9 @@ class RoutedRelays implements Relays, GuardedRelays {
         this.#failedAt.delete(name)
         events.opened(name)
       },
-      closed: () => events.closed(name),
+      closed: (why, messages) => events.closed(name, why, messages),
       failed: () => void this.#failedAt.set(name, this.#clock.monotonicMs()),
+      wire: events.wire?.(name),
     }
   }
 

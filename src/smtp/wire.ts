@@ -6,12 +6,14 @@ import type { RelayConfig } from '../config.js'
 import type { Exchange } from '../delivery/delivery.js'
 import { messageOf } from '../errors.js'
 import { unlessAborted } from '../linked-signal.js'
+import { type Closing, closingAfter, closingBetween } from './closing.js'
 import { Connection } from './connection.js'
 import { exchangeOn, isWorn, type Outgoing, tidy } from './exchange.js'
 import { type Broken, faultOf, hungUp, type Place } from './fault.js'
 import { type LogIn, prepareLogIn } from './log-in.js'
 import { explainTlsFault } from './tls-fault.js'
 import { TokenError } from './token-request.js'
+import type { WireEvents } from './wire-events.js'
 
 export interface Wire {
   /** False once the connection is gone or going. */
@@ -20,10 +22,12 @@ export interface Wire {
   readonly messages: number
   /** Resolves at its end. */
   readonly ended: Promise<void>
+  /** Why it ended: resolves at its end, once what was on it has settled. */
+  readonly closed: Promise<Closing>
   /** `abort` hangs up while the message is on the wire. */
   send(outgoing: Outgoing, abort?: AbortSignal): Promise<Sent>
   /** Says QUIT and hangs up. */
-  quit(): void
+  quit(why: Closing): void
   /** Hangs up at once. */
   drop(): void
 }
@@ -47,18 +51,27 @@ const QUIT_MS = 5_000
 const beforeLogin: Place = { phase: 'connect', stage: 'login' }
 
 /** Opens a connection and logs in, or gives up when `signal` is aborted. It never rejects. */
-export async function openWire(relay: RelayConfig, signal?: AbortSignal): Promise<OpenedWire> {
+export async function openWire(
+  relay: RelayConfig,
+  signal?: AbortSignal,
+  events?: WireEvents,
+): Promise<OpenedWire> {
   try {
     const logIn = await unlessAborted(prepareLogIn(relay), signal)
-    return logIn ? await connect(relay, logIn, signal) : { failure: hungUp(beforeLogin) }
+    return logIn ? await connect(relay, logIn, signal, events) : { failure: hungUp(beforeLogin) }
   } catch (error) {
     const code = error instanceof TokenError ? error.code : 'ECONNECTION'
     return { failure: { kind: 'broken', ...beforeLogin, code, message: messageOf(error) } }
   }
 }
 
-function connect(relay: RelayConfig, logIn: LogIn, signal?: AbortSignal): Promise<OpenedWire> {
-  const connection = new Connection(relay)
+function connect(
+  relay: RelayConfig,
+  logIn: LogIn,
+  signal: AbortSignal | undefined,
+  events: WireEvents | undefined,
+): Promise<OpenedWire> {
+  const connection = new Connection(relay, events)
   const ended = new Promise<void>((resolve) => connection.once('end', resolve))
   const hangUp = () => connection.close()
   signal?.addEventListener('abort', hangUp, { once: true })
@@ -109,38 +122,75 @@ function explainNoLogin(broken: Broken, connection: Connection, relay: RelayConf
 
 function openedWire(connection: Connection, relay: RelayConfig, ended: Promise<void>): OpenedWire {
   const { capabilities, secure } = connection
-  return { wire: createWire(connection, relay, ended), greeting: { capabilities, secure } }
+  return { wire: new KeptWire(connection, relay, ended), greeting: { capabilities, secure } }
 }
 
-function createWire(connection: Connection, relay: RelayConfig, ended: Promise<void>): Wire {
-  let messages = 0
-  const drop = () => connection.close()
-  return {
-    ended,
-    get alive() {
-      return !connection.destroyed && !!connection._socket && connection._socket.writable
-    },
-    get messages() {
-      return messages
-    },
-    async send(outgoing, abort) {
-      messages += 1
-      const refusal = refusalHere(outgoing, connection.capabilities)
-      if (refusal) return { exchange: refusal, stale: false }
-      if (abort?.aborted) return { exchange: hungUp({ phase: 'envelope', stage: 'mail' }), stale: false }
-      abort?.addEventListener('abort', drop, { once: true })
-      const exchange = await exchangeOn(connection, relay, outgoing)
-      abort?.removeEventListener('abort', drop)
-      const stale = messages > 1 && isWorn(exchange)
-      await tidy(connection, exchange)
-      return { exchange, stale }
-    },
-    quit() {
-      if (connection.destroyed) return
-      connection.setSocketTimeout(Math.min(relay.timeoutMs, QUIT_MS))
-      connection.quit()
-    },
-    drop,
+class KeptWire implements Wire {
+  readonly ended: Promise<void>
+  readonly closed: Promise<Closing>
+  readonly #connection: Connection
+  readonly #relay: RelayConfig
+  #messages = 0
+  #sending: Promise<unknown> | undefined
+  #why: Closing | undefined
+
+  constructor(connection: Connection, relay: RelayConfig, ended: Promise<void>) {
+    this.#connection = connection
+    this.#relay = relay
+    this.ended = ended
+    this.closed = ended.then(async () => {
+      await this.#sending?.catch(() => undefined)
+      return this.#why ?? closingBetween(undefined)
+    })
+    connection.on('error', ({ code }: SMTPError) => {
+      if (this.#sending === undefined) this.#why ??= closingBetween(code)
+    })
+  }
+
+  get alive(): boolean {
+    const { destroyed, _socket } = this.#connection
+    return !destroyed && !!_socket && _socket.writable
+  }
+
+  get messages(): number {
+    return this.#messages
+  }
+
+  async send(outgoing: Outgoing, abort?: AbortSignal): Promise<Sent> {
+    this.#messages += 1
+    const refusal = refusalHere(outgoing, this.#connection.capabilities)
+    if (refusal) return { exchange: refusal, stale: false }
+    if (abort?.aborted) return { exchange: hungUp({ phase: 'envelope', stage: 'mail' }), stale: false }
+    const sending = this.#exchange(outgoing, abort)
+    this.#sending = sending
+    try {
+      return await sending
+    } finally {
+      this.#sending = undefined
+    }
+  }
+
+  quit(why: Closing): void {
+    if (this.#connection.destroyed) return
+    this.#why ??= why
+    this.#connection.setSocketTimeout(Math.min(this.#relay.timeoutMs, QUIT_MS))
+    this.#connection.quit()
+  }
+
+  drop(): void {
+    this.#why ??= this.#sending === undefined ? 'closing' : 'cut_off'
+    this.#connection.close()
+  }
+
+  async #exchange(outgoing: Outgoing, abort: AbortSignal | undefined): Promise<Sent> {
+    const drop = () => this.drop()
+    abort?.addEventListener('abort', drop, { once: true })
+    const exchange = await exchangeOn(this.#connection, this.#relay, outgoing)
+    abort?.removeEventListener('abort', drop)
+    const stale = this.#messages > 1 && isWorn(exchange)
+    await tidy(this.#connection, exchange)
+    if (this.#connection.destroyed) this.#why ??= closingAfter(exchange)
+    return { exchange, stale }
   }
 }
 

@@ -18,6 +18,8 @@ const advice: Readonly<Record<Fault, string>> = {
   policy: 'send less, or mend what it says of our address, name or content; its operator knows',
 }
 
+export const faults = Object.keys(advice)
+
 /** Sets the gauges, at each scrape. */
 export function measureCircuits(relays: Iterable<string>, circuits: Circuits, metrics: Metrics): void {
   for (const relay of relays) {

@@ -4,12 +4,19 @@
 import { allProviders } from '../limits/provider-table.js'
 import type { Fleet } from '../queue/fleet.js'
 import type { RelayLimitStatus } from '../queue/limit-status.js'
+import { type ActiveBatch, type BatchCensus, batchStates } from '../store/batch-census.js'
 import type { MetricName, Metrics } from './metrics.js'
+import { measureRedisFacts } from './redis-report.js'
 
 const gauges = [
   'fluxmail_workers',
   'fluxmail_jobs',
   'fluxmail_oldest_waiting_seconds',
+  'fluxmail_unknown',
+  'fluxmail_batches',
+  'fluxmail_batch_deliveries',
+  'fluxmail_batch_eta_seconds',
+  'fluxmail_batch_paused',
   'fluxmail_limit_rate',
   'fluxmail_limit_tokens',
   'fluxmail_limit_slowed',
@@ -24,13 +31,33 @@ const gauges = [
 /** Undefined while nobody knows: then they have no value, rather than that of a while ago. */
 export function measureFleet(fleet: Fleet | undefined, metrics: Metrics): void {
   for (const name of gauges) metrics.clear(name)
+  measureRedisFacts(fleet?.redis ?? [], metrics)
   if (fleet === undefined) return
   metrics.set('fluxmail_workers', {}, fleet.workers)
-  for (const { lane, jobs, oldestSeconds } of fleet.lanes) {
+  for (const { lane, jobs, oldestSeconds, unknown } of fleet.lanes) {
     for (const [state, count] of Object.entries(jobs)) metrics.set('fluxmail_jobs', { lane, state }, count)
     metrics.set('fluxmail_oldest_waiting_seconds', { lane }, oldestSeconds)
+    metrics.set('fluxmail_unknown', { lane }, unknown)
+    for (const state of batchStates) metrics.set('fluxmail_batches', { lane, state }, 0)
   }
+  measureBatches(fleet.batches, metrics)
   for (const relay of fleet.relays) measureRelay(relay, metrics)
+}
+
+function measureBatches({ counts, newest }: BatchCensus, metrics: Metrics): void {
+  for (const { lane, state, count } of counts) metrics.set('fluxmail_batches', { lane, state }, count)
+  for (const batch of newest) measureBatch(batch, metrics)
+}
+
+function measureBatch(
+  { id: batch, lane, state, etaSeconds, ...counts }: ActiveBatch,
+  metrics: Metrics,
+): void {
+  const { sent, failed, skipped, unknown, pending } = counts
+  for (const [each, count] of Object.entries({ sent, failed, skipped, unknown, pending }))
+    metrics.set('fluxmail_batch_deliveries', { batch, lane, state: each }, count)
+  metrics.set('fluxmail_batch_paused', { batch, lane }, state === 'paused' ? 1 : 0)
+  setKnown('fluxmail_batch_eta_seconds', { batch, lane }, etaSeconds, metrics)
 }
 
 function measureRelay(

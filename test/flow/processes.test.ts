@@ -32,10 +32,8 @@ async function metrics(worker: WorkerProcess): Promise<string> {
 }
 
 function metric(text: string, name: string, labels = ''): number {
-  const line = text
-    .split('\n')
-    .find((candidate) => candidate.startsWith(`${name}{`) && candidate.includes(labels))
-  return Number(line?.split(' ').at(-1) ?? 0)
+  const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) && line.includes(labels))
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 }
 
 test('two worker processes share a batch of 5 000, and every recipient gets exactly one copy', async () => {

@@ -77,6 +77,9 @@ export function countedPool(
     get open() {
       return pool.open
     },
+    get states() {
+      return pool.states
+    },
     get opened() {
       return counts.opened
     },

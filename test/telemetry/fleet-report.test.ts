@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { metricDeclarations } from '../../src/telemetry/metrics.js'
+import { metricDeclarations } from '../../src/telemetry/metric-table.js'
 import { eventually } from '../helpers/eventually.js'
 import { openMailFlow, rowsTo } from '../helpers/mail-flow.js'
 
