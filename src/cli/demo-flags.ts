@@ -17,6 +17,7 @@ export function addDemo(program: Command, run: Runner): void {
     .command('demo')
     .description('watch a thousand newsletters go from a CSV to an SMTP server')
     .option('--stay', 'keep the inbox open to look at the mails, until Ctrl-C')
+    .option('--feed', 'only put its mail into FLUXMAIL_REDIS_URL, until Ctrl-C')
     .option('--json', 'print the counts as JSON, as the last line')
     .addHelpText('after', help)
     .action(run<DemoOptions>(demo))

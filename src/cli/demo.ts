@@ -10,6 +10,7 @@ import { openProgress, type Step } from '../terminal/progress.js'
 import { type Context, type ExitCode, exitCodes, say } from './context.js'
 import { countDemo, type DemoCount, type DemoDelivery } from './demo-count.js'
 import { demoContent, demoCsv } from './demo-data.js'
+import { feed } from './demo-feed.js'
 import { countLines, sayStart, sayStay } from './demo-lines.js'
 import { openDemoRedis, openDemoWorker } from './demo-stage.js'
 import { watch } from './enqueue.js'
@@ -20,6 +21,8 @@ import { Rejects, sayRejects } from './rejects.js'
 
 export interface DemoOptions {
   readonly stay?: boolean
+  /** Only puts mail into the queue that the environment names. */
+  readonly feed?: boolean
   readonly json?: boolean
 }
 
@@ -28,6 +31,7 @@ const BATCH_ID = 'demo'
 const LOOKUPS = 50
 
 export async function demo(options: DemoOptions, given: Context): Promise<ExitCode> {
+  if (options.feed) return feed(given)
   // With --json only the last line is for a program, and all else is for the person beside it.
   const context = options.json ? { ...given, stdout: given.stderr } : given
   await using redis = await openDemoRedis(context.env)

@@ -28,7 +28,9 @@ export function addSink(program: Command, run: Runner): void {
     )
     .option('--no-http', 'without an inbox page')
     .option('--host <host>', 'where SMTP listens (default: 127.0.0.1)')
+    .option('--http-host <host>', 'where the inbox page listens (default: 127.0.0.1)')
     .option('--folder <folder>', 'keep the mails here (default: in memory)')
+    .option('--keep <count>', 'keep so many of the newest (default: all)', wholeNumber('--keep', 1))
     .option('--latency <ms>', 'hold back the reply to every message', wholeNumber('--latency', 0, 3_600_000))
     .option('--answer <ms>', 'answer everything so much later', wholeNumber('--answer', 0, 3_600_000))
     .option(

@@ -15,7 +15,9 @@ export interface SinkCommandOptions {
   /** False with `--no-http`. */
   readonly http?: boolean
   readonly host?: string
+  readonly httpHost?: string
   readonly folder?: string
+  readonly keep?: number
   readonly latency?: number
   readonly answer?: number
   readonly slowerAbove?: number
@@ -39,7 +41,7 @@ export async function sink(options: SinkCommandOptions, context: Context): Promi
   if (!context.signal.aborted) await once(context.signal, 'abort')
   say(
     context.stderr,
-    `recorded ${countOf(opened.messages.length, 'message')} over ${countOf(opened.connections, 'connection')}`,
+    `recorded ${countOf(opened.received, 'message')} over ${countOf(opened.connections, 'connection')}`,
   )
   return exitCodes.done
 }
@@ -50,7 +52,9 @@ function sinkOptionsOf(options: SinkCommandOptions): SinkOptions {
     httpPort = sinkPorts.http,
     http = true,
     host,
+    httpHost,
     folder,
+    keep,
     latency,
     answer,
     slowerAbove,
@@ -60,7 +64,7 @@ function sinkOptionsOf(options: SinkCommandOptions): SinkOptions {
   return {
     smtpPort: port,
     httpPort: http && httpPort,
-    ...defined({ host, folder, latencyMs: latency, answerMs: answer }),
+    ...defined({ host, httpHost, folder, keep, latencyMs: latency, answerMs: answer }),
     ...defined({ maxMessagesPerConnection: maxMessages, secure }),
     ...(slowerAbove === undefined ? {} : { slower: { above: slowerAbove } }),
     ...authOf(options),
@@ -69,7 +73,7 @@ function sinkOptionsOf(options: SinkCommandOptions): SinkOptions {
 }
 
 function wordsOf(
-  { port, httpPort, host, folder, secure, username, password, cert, key }: SinkCommandOptions,
+  { port, httpPort, host, httpHost, folder, secure, username, password, cert, key }: SinkCommandOptions,
   { env }: Context,
 ): Words {
   return {
@@ -78,6 +82,7 @@ function wordsOf(
       { flag: '--port', value: port },
       { flag: '--http-port', value: httpPort },
       { flag: '--host', value: host },
+      { flag: '--http-host', value: httpHost },
       { flag: '--folder', value: folder },
       { flag: '--secure', value: secure },
       { flag: '--username', value: username },
@@ -88,6 +93,7 @@ function wordsOf(
     advice: [
       [/\bsmtpPort\b/g, '--port'],
       [/\bhttpPort\b/g, '--http-port'],
+      [/\bhttpHost\b/g, '--http-host'],
       [/^The options of the sink are wrong: /, ''],
       [/\bsecure needs tls: \{ key, cert \}/, '--secure needs --cert and --key'],
       [/\bauth needs a username and a password/, '--username and --password must not be empty'],

@@ -25,10 +25,14 @@ export class Inbox {
   readonly #endings = new Set<(reason: string) => void>()
   readonly #folder: MessageFolder | undefined
   readonly #now: () => number
+  readonly #keep: number
   #lastId = 0
+  #received = 0
 
-  constructor(now: () => number, folder?: string) {
+  /** Of more than `keep` messages the oldest go; they stay counted. */
+  constructor(now: () => number, folder?: string, keep = Number.POSITIVE_INFINITY) {
     this.#now = now
+    this.#keep = keep
     this.#folder = folder === undefined ? undefined : new MessageFolder(folder)
   }
 
@@ -38,11 +42,17 @@ export class Inbox {
       this.#add(this.#fromFolder(envelope))
       this.#lastId = Number(envelope.id)
     }
+    await this.#trim()
   }
 
   /** Oldest first. */
   get messages(): readonly RecordedMessage[] {
     return this.#messages
+  }
+
+  /** How many came, those that are not kept any more included. */
+  get received(): number {
+    return this.#received
   }
 
   find(id: string): RecordedMessage | undefined {
@@ -57,6 +67,7 @@ export class Inbox {
     await this.#folder?.write(envelope, bytes)
     const message = this.#folder ? this.#fromFolder(envelope) : { ...envelope, bytes }
     this.#add(message)
+    await this.#trim()
     for (const listener of [...this.#listeners]) listener(message)
     return message
   }
@@ -77,12 +88,12 @@ export class Inbox {
       }
       const end = (reason: string, cause?: unknown) => {
         leave()
-        const text = `The wait for ${count} messages ended with ${this.#messages.length}: ${reason}`
+        const text = `The wait for ${count} messages ended with ${this.#received}: ${reason}`
         reject(new FluxMailError('closed', text, { cause }))
       }
       const abort = () => end('it was aborted', signal?.reason)
       const check = () => {
-        if (this.#messages.length < count) return
+        if (this.#received < count) return
         leave()
         resolve()
       }
@@ -107,6 +118,7 @@ export class Inbox {
   async clear(): Promise<void> {
     const removed = this.#messages.splice(0)
     this.#copies.clear()
+    this.#received = 0
     for (const message of removed) await this.#folder?.remove(message.id)
   }
 
@@ -115,7 +127,15 @@ export class Inbox {
     this.#listeners.clear()
   }
 
+  async #trim(): Promise<void> {
+    while (this.#messages.length > this.#keep) {
+      const oldest = this.#messages.shift()
+      if (oldest) await this.#folder?.remove(oldest.id)
+    }
+  }
+
   #add(message: RecordedMessage): void {
+    this.#received += 1
     this.#messages.push(message)
     for (const address of message.to) this.#copies.set(address, (this.#copies.get(address) ?? 0) + 1)
   }

@@ -37,6 +37,8 @@ export interface SinkOptions extends StandingOrders {
   httpPort?: number | false
   /** Keeps each message as one .eml and one .json file here, and only envelopes in memory. */
   folder?: string
+  /** Keeps so many of the newest messages, and counts the others; default all. */
+  keep?: number
   /** Demands this login; without `tls` it may travel in clear text. */
   auth?: { username: string; password: string }
   /** Offers STARTTLS with this certificate (PEM), or speaks TLS from the start with `secure`. */
@@ -59,6 +61,7 @@ export function checkSinkOptions(options: SinkOptions): void {
     ...numberFaults('httpPort', options.httpPort || 0, 0, 65_535),
     ...orderFaults(options),
     ...numberFaults('maxMessagesPerConnection', options.maxMessagesPerConnection, 1, Number.MAX_SAFE_INTEGER),
+    ...numberFaults('keep', options.keep, 1, Number.MAX_SAFE_INTEGER),
     ...(options.secure && !options.tls ? ['secure needs tls: { key, cert }'] : []),
     ...(options.auth && !(options.auth.username && options.auth.password)
       ? ['auth needs a username and a password']

@@ -27,6 +27,8 @@ export interface Sink extends AsyncDisposable {
   readonly url: string | undefined
   /** Everything accepted, oldest first. */
   readonly messages: readonly RecordedMessage[]
+  /** How many came, those that are not kept any more included. */
+  readonly received: number
   /** SMTP connections opened since the start. */
   readonly connections: number
   /** Replies given, by code. */
@@ -53,7 +55,7 @@ export interface Sink extends AsyncDisposable {
  */
 export async function openSink(options: SinkOptions = {}): Promise<Sink> {
   checkSinkOptions(options)
-  const inbox = new Inbox(systemClock.now, options.folder)
+  const inbox = new Inbox(systemClock.now, options.folder, options.keep)
   await inbox.open()
   const receiver = createReceiver(options, inbox)
   const clear = async () => {
@@ -93,6 +95,9 @@ function sinkOver({ inbox, receiver, page, clear, smtpUrl }: SinkParts): Sink {
     httpPort: page?.port,
     url: page?.url,
     messages: inbox.messages,
+    get received() {
+      return inbox.received
+    },
     get connections() {
       return receiver.opened
     },

@@ -15,7 +15,7 @@ export interface Stats {
 
 export function readStats(inbox: Inbox, traffic: Traffic): Stats {
   return {
-    messages: inbox.messages.length,
+    messages: inbox.received,
     recipients: inbox.recipientCount,
     connections: traffic.opened,
     replies: Object.fromEntries(traffic.replies),
