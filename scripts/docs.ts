@@ -5,12 +5,18 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { configOptions } from '../src/cli/option-types.js'
 import { referenceTables } from '../src/cli/reference.js'
+import { alertsTable } from './alerts-table.js'
 import { differencesTable } from './coming-from-fluxmail.js'
+import { dashboardFiles } from './dashboards/boards.js'
 
 const root = join(import.meta.dirname, '..')
 
 function freshReadme(standing: string): string {
-  const tables = { ...referenceTables(), 'coming-from-fluxmail': differencesTable() }
+  const tables = {
+    ...referenceTables(),
+    alerts: alertsTable(),
+    'coming-from-fluxmail': differencesTable(),
+  }
   return Object.entries(tables).reduce((text, [name, table]) => {
     const place = new RegExp(`(<!-- ${name}:begin -->\n)[\\s\\S]*?(<!-- ${name}:end -->)`)
     if (!place.test(text)) throw new Error(`README.md has no place for the table "${name}"`)
@@ -21,6 +27,7 @@ function freshReadme(standing: string): string {
 const written: Readonly<Record<string, (standing: string) => string>> = {
   'README.md': freshReadme,
   'src/config-options.ts': configOptions,
+  ...Object.fromEntries(Object.entries(dashboardFiles()).map(([path, text]) => [path, () => text])),
 }
 
 for (const [name, write] of Object.entries(written)) {

@@ -1,4 +1,4 @@
-// Gets a fresh clone ready: node_modules, a Redis to start, Postfix's smtp-sink for the tests that use it.
+// Gets a fresh clone ready: node_modules, a Redis, Postfix's smtp-sink for tests and, with --prometheus, a Prometheus.
 // Plain JavaScript without dependencies, since it runs before anything is installed.
 // It starts no service and changes nothing outside this folder, unless Homebrew has to install Redis.
 
@@ -119,7 +119,7 @@ function packagesToUnpack(lists, wanted, cwd) {
   const missing = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1])
   const family = wanted.split('-')[0]
   return missing.filter(
-    (name) => name.startsWith(`${family}`) || (/^lib/.test(name) && !/^libc(6|-)/.test(name)),
+    (name) => name.startsWith(`${family}`) || (/^lib/.test(name) && !/^lib(c6|c-|js-)/.test(name)),
   )
 }
 
@@ -243,32 +243,48 @@ function unpackSmtpSink() {
   throw new SetupError(`the smtp-sink that was fetched does not run here: ${stderr.trim()}`)
 }
 
-function whyNoSmtpSink() {
-  if (!findProgram('apt-get') || !findProgram('dpkg-deb'))
-    return 'smtp-sink of Postfix is not on this machine'
-  say("fetching Postfix's smtp-sink with apt-get into .fluxmail (Postfix is not installed or started)")
+// Prometheus, and its promtool
+
+function unpackPrometheus() {
+  const launchers = [unpack('prometheus', 'usr/bin/prometheus')]
   try {
-    unpackSmtpSink()
-    return undefined
+    launchers.push(writeLauncher(join(ownFolder, 'debian', 'prometheus'), 'usr/bin/promtool'))
+    for (const launcher of launchers) run(launcher, ['--version'])
   } catch (error) {
-    return error.message
+    for (const launcher of launchers) rmSync(launcher)
+    throw new SetupError(`the Prometheus that was fetched does not run here: ${error.message}`)
   }
 }
 
-function ensureSmtpSink() {
-  if (findProgram('smtp-sink')) return
-  const reason = whyNoSmtpSink()
+// What the tests can do without
+
+/** Fetches a program by `unpackIt` where it is missing. Where it is not to be had, its tests are skipped, in CI never. */
+function ensureForTests(name, whose, unpackIt) {
+  if (findProgram(name)) return
+  const reason = whyNot(name, whose, unpackIt)
   if (!reason) return
   if (process.env.CI === 'true')
     throw new SetupError(`${reason}. With CI=true the tests against it are demanded.`)
   say(`${reason}; the tests against it will be skipped`)
 }
 
+function whyNot(name, whose, unpackIt) {
+  if (!findProgram('apt-get') || !findProgram('dpkg-deb')) return `${name} is not on this machine`
+  say(`fetching ${name} with apt-get into .fluxmail (${whose} is not installed or started)`)
+  try {
+    unpackIt()
+    return undefined
+  } catch (error) {
+    return error.message
+  }
+}
+
 try {
   requireNode()
   ensureModules()
   ensureRedis()
-  ensureSmtpSink()
+  ensureForTests('smtp-sink', 'Postfix', unpackSmtpSink)
+  if (process.argv.includes('--prometheus')) ensureForTests('prometheus', 'Prometheus', unpackPrometheus)
 } catch (error) {
   if (!(error instanceof SetupError)) throw error
   process.stderr.write(`${error.message}\n`)

@@ -19,11 +19,13 @@ const fleet = [
 const runs: Record<string, { include: string[]; exclude?: string[]; globalSetup?: string[] }> = {
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/package/**', 'test/**/fixtures/**', ...faults, ...fleet],
+    exclude: ['test/package/**', 'test/deploy/**', 'test/**/fixtures/**', ...faults, ...fleet],
     globalSetup: ['test/helpers/global-setup.ts'],
   },
   faults: { include: faults, globalSetup: ['test/helpers/global-setup.ts'] },
   fleet: { include: fleet, globalSetup: ['test/helpers/global-setup.ts'] },
+  // What needs a Prometheus, and the services of the compose file as they run.
+  deploy: { include: ['test/deploy/**/*.test.ts'], globalSetup: ['test/helpers/global-setup.ts'] },
   package: { include: ['test/package/*.test.ts'] },
   fixtures: { include: ['test/helpers/fixtures/*.test.ts'] },
 }
