@@ -5,7 +5,7 @@ const faults = [
   'test/bulk-memory.test.ts',
   'test/chaos/run.test.ts',
   'test/cli/import/killed.test.ts',
-  'test/flow/{circuits,faults*,many-requests,processes,redis-away,redis-full,replicated,stuck-consumer,window*}.test.ts',
+  'test/flow/{circuits,faults*,late-verdicts,many-requests,pause,processes,redis-away,redis-full,replicated,stuck-consumer,window*}.test.ts',
   'test/ingress/repeats.test.ts',
 ]
 
