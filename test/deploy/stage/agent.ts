@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { unshare } from './root.js'
+import { systemEnv, unshare } from './root.js'
 
 export interface Finished {
   readonly code: number
@@ -57,6 +57,7 @@ const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child=SIGKILL
 export async function openAgent(): Promise<Agent> {
   const child = spawn(unshare, [...namespaces, process.execPath, entry], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: systemEnv,
   })
   const ended = once(child, 'exit')
   const waiting = new Map<number, (report: Report) => void>()

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { type DockerStage, type Instruction, parseDockerfile } from './dockerfile.js'
 import { parseDockerignore } from './dockerignore.js'
 import type { Image } from './image.js'
-import { type Mount, nodeMounts, scriptOf, unshare } from './root.js'
+import { type Mount, nodeMounts, scriptOf, systemEnv, unshare } from './root.js'
 
 export interface Build {
   readonly context: string
@@ -143,7 +143,11 @@ async function runIn(words: readonly string[], work: Work): Promise<void> {
   const script = scriptOf(root, { words, env, workdir: work.workdir, rights })
   const flags = ['--mount', '--pid', '--uts', '--fork', '--kill-child=SIGKILL']
   try {
-    await exec(unshare, [...flags, 'sh', '-c', script], { timeout: buildMs, maxBuffer: 1 << 26 })
+    await exec(unshare, [...flags, 'sh', '-c', script], {
+      env: systemEnv,
+      timeout: buildMs,
+      maxBuffer: 1 << 26,
+    })
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
     throw new Error(`RUN ${words.join(' ')} failed:\n${stdout.slice(-4_000)}\n${stderr.slice(-4_000)}`)

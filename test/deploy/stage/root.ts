@@ -47,6 +47,9 @@ const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const fetched = join(process.cwd(), '.fluxmail', 'bin')
 const imagePath = `${programFolder}:${programFolder}/node_modules/npm/bin:${systemPath}:${fetched}`
 
+/** The environment here, with the folders that have chroot and ip, which many a PATH leaves out. */
+export const systemEnv = { ...process.env, PATH: `${process.env.PATH ?? ''}:${systemPath}` }
+
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -11,7 +11,7 @@ import { type Agent, type Finished, openAgent } from './agent.js'
 import type { Service } from './compose-file.js'
 import { type Container, startContainer } from './container.js'
 import type { Image } from './image.js'
-import { unshare } from './root.js'
+import { systemEnv, unshare } from './root.js'
 
 export interface Stage extends AsyncDisposable {
   readonly containers: readonly Container[]
@@ -57,7 +57,11 @@ export function whyNoStage(): string | undefined {
   if (missing.length > 0) return `${missing.join(' and ')} is not on this machine`
   const trial = `${bridge} && ip link add veth1 type veth peer name veth2 && mkdir -p /run/l/a /run/l/b /run/l/c /run/l/d && mount -t overlay -o lowerdir=/run/l/a,upperdir=/run/l/b,workdir=/run/l/c layer /run/l/d && setpriv --reuid=1 env -C / true`
   const flags = ['--net', '--mount', '--pid', '--uts', '--fork', '--mount-proc', 'sh', '-c', trial]
-  const { status, stderr, error } = spawnSync(unshare, flags, { encoding: 'utf8', timeout: 20_000 })
+  const { status, stderr, error } = spawnSync(unshare, flags, {
+    encoding: 'utf8',
+    env: systemEnv,
+    timeout: 20_000,
+  })
   return status === 0 ? undefined : `namespaces cannot be made here: ${error?.message ?? stderr.trim()}`
 }
 
