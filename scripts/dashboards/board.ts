@@ -1,6 +1,6 @@
 // A whole dashboard: rows of panels set on the grid, variables, annotations and links.
 
-import type { Dashboard, Panel } from '@grafana/schema'
+import type { Annotation, Dashboard, Link, Panel, Row as PlacedRow, Variable } from './grafana.js'
 import { heights, type PanelPlan, panelOf } from './panel.js'
 import { provisioned, source } from './source.js'
 
@@ -9,6 +9,8 @@ const TAG = 'fluxmail'
 
 export interface Row {
   readonly title: string
+  /** Opens at a click, and asks nothing until then. */
+  readonly folded?: boolean
   readonly panels: readonly PanelPlan[]
 }
 
@@ -17,12 +19,12 @@ export interface BoardPlan {
   readonly title: string
   readonly description: string
   readonly rows: readonly Row[]
-  readonly variables: readonly object[]
-  readonly annotations: readonly object[]
+  readonly variables: readonly Variable[]
+  readonly annotations: readonly Annotation[]
 }
 
 /** A variable with the values that a label has. */
-export function labelVariable(name: string, metric: string, description: string): object {
+export function labelVariable(name: string, metric: string, description: string): Variable {
   const query = `label_values(${metric}, ${name})`
   return {
     type: 'query',
@@ -44,7 +46,7 @@ export function labelVariable(name: string, metric: string, description: string)
   }
 }
 
-const sourceVariable = {
+const sourceVariable: Variable = {
   type: 'datasource',
   name: 'datasource',
   label: 'data source',
@@ -59,7 +61,7 @@ const sourceVariable = {
   skipUrlSync: false,
 }
 
-const links = [
+const links: Link[] = [
   {
     type: 'dashboards',
     title: 'FluxMail',
@@ -74,27 +76,35 @@ const links = [
   },
 ]
 
-/** Panels side by side until a line is full; the next line stands below the tallest. */
-function placed(rows: readonly Row[]): Panel[] {
-  const panels: object[] = []
-  let y = 0
-  for (const { title, panels: plans } of rows) {
-    const gridPos = { x: 0, y, w: COLUMNS, h: 1 }
-    panels.push({ id: panels.length + 1, type: 'row', title, collapsed: false, gridPos, panels: [] })
-    let [x, tallest] = [0, 0]
-    y += 1
-    for (const plan of plans) {
-      if (x + plan.width > COLUMNS) {
-        y += tallest
-        ;[x, tallest] = [0, 0]
-      }
-      panels.push(panelOf(plan, panels.length + 1, { x, y }))
-      x += plan.width
-      tallest = Math.max(tallest, plan.height ?? heights[plan.kind])
+/** Side by side until a line is full; the next line stands below the tallest. `bottom` is the line under all. */
+function lined(plans: readonly PanelPlan[], id: number, top: number): { panels: Panel[]; bottom: number } {
+  const panels: Panel[] = []
+  let [x, y, tallest] = [0, top, 0]
+  for (const plan of plans) {
+    if (x + plan.width > COLUMNS) {
+      y += tallest
+      ;[x, tallest] = [0, 0]
     }
-    y += tallest
+    panels.push(panelOf(plan, id + panels.length, { x, y }))
+    x += plan.width
+    tallest = Math.max(tallest, plan.height ?? heights[plan.kind])
   }
-  return panels as Panel[]
+  return { panels, bottom: y + tallest }
+}
+
+/** A folded row holds its panels; those of any other stand after it. */
+function placed(rows: readonly Row[]): (Panel | PlacedRow)[] {
+  const all: (Panel | PlacedRow)[] = []
+  let [id, y] = [1, 0]
+  for (const { title, folded = false, panels: plans } of rows) {
+    const { panels, bottom } = lined(plans, id + 1, y + 1)
+    const gridPos = { x: 0, y, w: COLUMNS, h: 1 }
+    all.push({ id, type: 'row', title, collapsed: folded, gridPos, panels: folded ? panels : [] })
+    if (!folded) all.push(...panels)
+    id += 1 + panels.length
+    y = folded ? y + 1 : bottom
+  }
+  return all
 }
 
 export function boardOf(plan: BoardPlan): Dashboard {
@@ -102,12 +112,16 @@ export function boardOf(plan: BoardPlan): Dashboard {
     ...shellOf(plan),
     panels: placed(plan.rows),
     templating: { list: [sourceVariable, ...plan.variables] },
-    annotations: { list: [...plan.annotations] },
-  } as unknown as Dashboard
+    annotations: { list: plan.annotations },
+  }
 }
 
 /** What all dashboards have in common. */
-export function shellOf({ uid, title, description }: Pick<BoardPlan, 'uid' | 'title' | 'description'>) {
+export function shellOf({
+  uid,
+  title,
+  description,
+}: Pick<BoardPlan, 'uid' | 'title' | 'description'>): Dashboard {
   return {
     uid,
     title,

@@ -2,6 +2,7 @@
 
 import { alertsTable } from '../alerts-table.js'
 import { type BoardPlan, boardOf, labelVariable, shellOf } from './board.js'
+import type { Annotation, Dashboard, Options, Panel } from './grafana.js'
 import { batchesInShort, newestBatches } from './rows/batches.js'
 import { failures } from './rows/failures.js'
 import { flow } from './rows/flow.js'
@@ -17,7 +18,7 @@ const relay = labelVariable('relay', 'fluxmail_relay_circuit', 'Relays, as they 
 const instance = labelVariable('instance', 'fluxmail_build_info', 'Processes: workers and ingresses')
 
 const shared = { datasource: source, enable: true, hide: false }
-const annotations = [
+const annotations: Annotation[] = [
   {
     ...shared,
     name: 'Worker starts',
@@ -58,14 +59,15 @@ const batches: BoardPlan = {
 }
 
 /** What each alert means and what to do, where whoever looks at a dashboard already is. */
-function runbook(): object {
-  const panel = {
+function runbook(): Dashboard {
+  const options: Options<'text'> = { mode: 'markdown', content: alertsTable() }
+  const panel: Panel = {
     id: 1,
     type: 'text',
     title: 'Alerts',
     description: 'Each alert, what it means and what to do, from the rules of Prometheus.',
     gridPos: { x: 0, y: 0, w: 24, h: 34 },
-    options: { mode: 'markdown', content: alertsTable() },
+    options,
   }
   const description = 'What each alert means, and what to do.'
   return {
@@ -77,7 +79,7 @@ function runbook(): object {
   }
 }
 
-const text = (board: object) => `${JSON.stringify(board, null, 2)}\n`
+const text = (board: Dashboard) => `${JSON.stringify(board, null, 2)}\n`
 
 /** By the path from the root of the repository. */
 export function dashboardFiles(): Readonly<Record<string, string>> {

@@ -28,10 +28,28 @@ export const failureSteps: Steps = [
   [failing, 'orange'],
   [failed, 'red'],
 ]
+/** Of the part of processes that reach something. */
+export const reachedSteps: Steps = [
+  [0, 'red'],
+  [0.01, 'orange'],
+  [1, 'green'],
+]
 export const memorySteps: Steps = [
   [filling, 'orange'],
   [full, 'red'],
 ]
+/** Of outcomes and results: what is well is green, and what a person may have to look at is not. */
+export const outcomeColors = [
+  { name: 'sent', color: 'green' },
+  { name: 'accepted', color: 'green' },
+  { name: 'skipped', color: 'blue' },
+  { name: 'aborted', color: 'blue' },
+  { name: 'held', color: 'yellow' },
+  { name: 'deferred', color: 'orange' },
+  { name: 'unknown', color: 'orange' },
+  { name: 'failed', color: 'red' },
+  { name: 'refused', color: 'red' },
+] as const
 export const circuitWords = {
   0: ['closed', 'green'],
   1: ['half-open', 'yellow'],

@@ -1,7 +1,21 @@
 // A panel of a dashboard in Grafana's words, from the little that differs: what it asks, says and looks like.
 // Where it stands is not known here.
 
-import type { FieldConfig, Panel, Threshold } from '@grafana/schema'
+import type {
+  Color,
+  Custom,
+  Field,
+  Kind,
+  Link,
+  Mapping,
+  Options,
+  Panel,
+  Place,
+  Property,
+  Target,
+  Thresholds,
+  Transformation,
+} from './grafana.js'
 import { source } from './source.js'
 
 export interface Query {
@@ -16,14 +30,13 @@ export interface Exception {
   readonly unit?: string
   readonly steps?: Steps
   readonly words?: Words
+  readonly color?: string
 }
 
 /** From which value on which colour; what is below the first is green. */
 export type Steps = readonly (readonly [from: number, color: string])[]
 /** What a number is called, and its colour. */
 export type Words = Readonly<Record<string, readonly [text: string, color: string]>>
-
-export type Kind = 'stat' | 'timeseries' | 'table' | 'bargauge' | 'state-timeline'
 
 export interface PanelPlan {
   readonly title: string
@@ -36,6 +49,7 @@ export interface PanelPlan {
   readonly height?: number
   readonly unit?: string
   readonly max?: number
+  readonly decimals?: number
   readonly steps?: Steps
   readonly words?: Words
   /** One colour for all, whatever the value. */
@@ -58,17 +72,18 @@ export const heights: Readonly<Record<Kind, number>> = {
   'state-timeline': 8,
 }
 
-function thresholdsOf(steps: Steps): Threshold[] {
-  return [{ value: null, color: 'green' }, ...steps.map(([value, color]) => ({ value, color }))]
+function thresholdsOf(steps: Steps): Thresholds {
+  const rising = steps.map(([value, color]) => ({ value, color }))
+  return { mode: 'absolute', steps: [{ value: null, color: 'green' }, ...rising] }
 }
 
-function mappingsOf(words: Words = {}): object[] {
-  const named = Object.entries(words).map(([value, [text, color]]) => [value, { text, color }])
-  const nothing = { type: 'special', options: { match: 'nan', result: { text: '–' } } }
+function mappingsOf(words: Words = {}): Mapping[] {
+  const named = Object.entries(words).map(([value, [text, color]]) => [value, { text, color }] as const)
+  const nothing: Mapping = { type: 'special', options: { match: 'nan', result: { text: '–' } } }
   return named.length > 0 ? [{ type: 'value', options: Object.fromEntries(named) }, nothing] : [nothing]
 }
 
-function colorOf({ kind, color, steps, words }: PanelPlan): object {
+function colorOf({ kind, color, steps, words }: PanelPlan): Color {
   if (color !== undefined) return { mode: 'fixed', fixedColor: color }
   const isByValue =
     kind !== 'timeseries' && (kind !== 'bargauge' || steps !== undefined || words !== undefined)
@@ -76,25 +91,28 @@ function colorOf({ kind, color, steps, words }: PanelPlan): object {
 }
 
 function fieldConfigOf(plan: PanelPlan): NonNullable<Panel['fieldConfig']> {
-  const { unit = 'short', max, steps = [], words, empty, exceptions = [] } = plan
-  const defaults = {
+  const { kind, unit = 'short', max, decimals, steps = [], words, empty, exceptions = [] } = plan
+  const defaults: Field = {
     unit,
     min: 0,
-    ...(max === undefined ? {} : { max }),
-    ...(empty === undefined ? {} : { noValue: empty }),
+    max,
+    decimals,
+    noValue: empty,
     color: colorOf(plan),
-    thresholds: { mode: 'absolute', steps: thresholdsOf(steps) },
+    thresholds: thresholdsOf(steps),
     mappings: mappingsOf(words),
-    custom: customOf(plan),
+    custom: customOf[kind](plan),
   }
-  return { defaults: defaults as unknown as FieldConfig, overrides: exceptions.map(overrideOf) }
+  const overrides = exceptions.map(overrideOf)
+  return { defaults, overrides: kind === 'table' ? [emptyCells, ...overrides] : overrides }
 }
 
-function customOf({ kind, stacked, steps = [] }: PanelPlan): object {
-  if (kind === 'state-timeline') return { lineWidth: 0, fillOpacity: 80 }
-  if (kind === 'table') return { align: 'auto' }
-  if (kind !== 'timeseries') return {}
-  return {
+const customOf: { readonly [K in Kind]: (plan: PanelPlan) => Custom<K> } = {
+  stat: () => ({}),
+  bargauge: () => ({}),
+  table: () => ({ align: 'auto' }),
+  'state-timeline': () => ({ lineWidth: 0, fillOpacity: 80 }),
+  timeseries: ({ stacked = false, steps = [] }) => ({
     drawStyle: 'line',
     lineWidth: 1,
     fillOpacity: stacked ? 40 : 10,
@@ -102,27 +120,33 @@ function customOf({ kind, stacked, steps = [] }: PanelPlan): object {
     spanNulls: false,
     stacking: { mode: stacked ? 'normal' : 'none', group: 'A' },
     thresholdsStyle: { mode: steps.length > 0 ? 'dashed' : 'off' },
-  }
+  }),
 }
 
-function overrideOf({ name, unit, steps, words }: Exception) {
-  const isColored = steps !== undefined || words !== undefined
-  return {
-    matcher: { id: 'byName', options: name },
-    properties: [
-      ...(unit === undefined ? [] : [{ id: 'unit', value: unit }]),
-      ...(steps === undefined
-        ? []
-        : [{ id: 'thresholds', value: { mode: 'absolute', steps: thresholdsOf(steps) } }]),
-      ...(words === undefined ? [] : [{ id: 'mappings', value: mappingsOf(words) }]),
-      ...(isColored ? [{ id: 'custom.cellOptions', value: { type: 'color-text' } }] : []),
-    ],
-  }
+type Override = NonNullable<Panel['fieldConfig']>['overrides'][number]
+
+const overriding = (matcher: Override['matcher'], properties: Property[]): Override => ({
+  matcher,
+  properties,
+})
+
+/** What a whole table says without a row is not what a cell says. */
+const emptyCells = overriding({ id: 'byRegexp', options: '/.*/' }, [{ id: 'noValue', value: '–' }])
+
+function overrideOf({ name, unit, steps, words, color }: Exception): Override {
+  const properties: Property[] = []
+  if (unit !== undefined) properties.push({ id: 'unit', value: unit })
+  if (steps !== undefined) properties.push({ id: 'thresholds', value: thresholdsOf(steps) })
+  if (words !== undefined) properties.push({ id: 'mappings', value: mappingsOf(words) })
+  if (color !== undefined) properties.push({ id: 'color', value: { mode: 'fixed', fixedColor: color } })
+  if (steps !== undefined || words !== undefined)
+    properties.push({ id: 'custom.cellOptions', value: { type: 'color-text' } })
+  return overriding({ id: 'byName', options: name }, properties)
 }
 
 const reduceOptions = { calcs: ['lastNotNull'], fields: '', values: false }
 
-const options: Readonly<Record<Kind, object>> = {
+const options: { readonly [K in Kind]: Options<K> } = {
   stat: { reduceOptions, colorMode: 'value', graphMode: 'area', textMode: 'auto', justifyMode: 'auto' },
   timeseries: {
     legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: ['lastNotNull'] },
@@ -134,11 +158,11 @@ const options: Readonly<Record<Kind, object>> = {
     showValue: 'auto',
     mergeValues: true,
     rowHeight: 0.8,
-    legend: { displayMode: 'list', placement: 'bottom', showLegend: false },
+    legend: { displayMode: 'list', placement: 'bottom', showLegend: false, calcs: [] },
   },
 }
 
-function transformationsOf({ columns }: PanelPlan): { id: string; options: object }[] {
+function transformationsOf({ columns }: PanelPlan): Transformation[] {
   if (columns === undefined) return []
   const names = Object.keys(columns)
   const indexByName = Object.fromEntries(names.map((name, index) => [name, index]))
@@ -150,7 +174,7 @@ function transformationsOf({ columns }: PanelPlan): { id: string; options: objec
 }
 
 /** @throws RangeError for more queries than there are letters. */
-function targetOf({ expr, legend }: Query, index: number, kind: Kind) {
+function targetOf({ expr, legend }: Query, index: number, kind: Kind): Target {
   const refId = 'ABCDEFGHIJKLMNOP'[index]
   if (refId === undefined) throw new RangeError('a panel has 16 queries at most')
   // Bars and tables show what is now.
@@ -159,31 +183,35 @@ function targetOf({ expr, legend }: Query, index: number, kind: Kind) {
   return { refId, datasource: source, expr, legendFormat: legend, instant: isNow, range: !isNow, format }
 }
 
+function linkTo(alert: string): Link {
+  return {
+    title: `What to do: ${alert}`,
+    type: 'link',
+    url: '/d/fluxmail-runbook',
+    icon: 'external link',
+    tooltip: '',
+    tags: [],
+    asDropdown: false,
+    targetBlank: false,
+    includeVars: false,
+    keepTime: true,
+  }
+}
+
 /** The panel at a place of the grid. */
-export function panelOf(plan: PanelPlan, id: number, gridPos: { x: number; y: number }): Panel {
-  const { title, description, kind, queries, width, alerts = [] } = plan
+export function panelOf(plan: PanelPlan, id: number, { x, y }: Pick<Place, 'x' | 'y'>): Panel {
+  const { title, description, kind, queries, width, height = heights[kind], alerts = [] } = plan
   return {
     id,
     type: kind,
     title,
     description,
     datasource: source,
-    gridPos: { ...gridPos, w: width, h: plan.height ?? heights[kind] },
+    gridPos: { x, y, w: width, h: height },
     targets: queries.map((query, index) => targetOf(query, index, kind)),
     fieldConfig: fieldConfigOf(plan),
     options: { ...options[kind] },
     transformations: transformationsOf(plan),
-    links: alerts.map((alert) => ({
-      title: `What to do: ${alert}`,
-      type: 'link',
-      url: '/d/fluxmail-runbook',
-      icon: 'external link',
-      tooltip: '',
-      tags: [],
-      asDropdown: false,
-      targetBlank: false,
-      includeVars: false,
-      keepTime: true,
-    })),
-  } as unknown as Panel
+    links: alerts.map(linkTo),
+  }
 }

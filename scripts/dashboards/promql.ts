@@ -18,6 +18,11 @@ export function share(part: string, whole: string, match = ''): string {
   return `${part} / ${match ? `${match} ` : ''}(${whole} > 0)`
 }
 
+/** Of a rate by these labels, only the series that had anything in the time shown. */
+export function seen(metric: string, selector: string, by: string, rate: string): string {
+  return `${rate} and sum by (${by}) (increase(${metric}{${selector}}[$__range])) > 0`
+}
+
 /** Of a histogram. */
 export function quantile(part: number, metric: string, selector: string, by = ''): string {
   const labels = by ? `le, ${by}` : 'le'

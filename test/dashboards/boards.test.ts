@@ -4,7 +4,7 @@ import { describe, expect, it, test } from 'vitest'
 import { parse } from 'yaml'
 import { readRules } from '../../scripts/alerts-table.js'
 import { dashboardFiles } from '../../scripts/dashboards/boards.js'
-import { type Place, panelsOf, readDashboard } from '../../scripts/dashboards/draw/dashboard.js'
+import { type Place, panelsOf, readDashboard, unfolded } from '../../scripts/dashboards/draw/dashboard.js'
 import { limits } from '../../scripts/dashboards/limits.js'
 import { provisioned } from '../../scripts/dashboards/source.js'
 import { metricDeclarations } from '../../src/telemetry/metric-table.js'
@@ -78,7 +78,7 @@ describe.each(boards)('the dashboard $title', (board) => {
 
   it('has every panel on the grid, wide enough to read, over no other', () => {
     const [taken, overlaps] = [new Set<string>(), [] as string[]]
-    for (const { title, gridPos } of panelsOf(board)) {
+    for (const { title, gridPos } of unfolded(board)) {
       expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24)
       expect(gridPos.w, title).toBeGreaterThanOrEqual(4)
       for (const cell of cellsOf(gridPos)) {
@@ -87,6 +87,29 @@ describe.each(boards)('the dashboard $title', (board) => {
       }
     }
     expect(overlaps).toEqual([])
+  })
+
+  it('has below a folded row nothing of that row, and what is in it under it', () => {
+    for (const [at, { panels = [], gridPos, title }] of board.panels.entries()) {
+      const next = board.panels[at + 1]
+      if (panels.length === 0) continue
+      if (next) expect(next.gridPos.y, title).toBe(gridPos.y + 1)
+      for (const inside of panels) expect(inside.gridPos.y, inside.title).toBeGreaterThan(gridPos.y)
+    }
+  })
+
+  it('has a name for every column of its tables', () => {
+    for (const { title, type, targets = [], transformations = [] } of panelsOf(board)) {
+      if (type !== 'table') continue
+      const { options } = transformations.find(({ id }) => id === 'organize') ?? {}
+      const names = Object.keys((options as { renameByName: object }).renameByName)
+      for (const { expr } of targets) {
+        // What a query is grouped by first are the labels that it gives.
+        const [, by = ''] = /\bby \(([\w, ]+)\)/.exec(expr) ?? []
+        const labels = by.split(', ').filter((label) => label !== 'le')
+        expect(names, `${title}: ${expr}`).toEqual(expect.arrayContaining(labels))
+      }
+    }
   })
 
   it('links to alerts that there are, and to dashboards that there are', () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Dashboard, Panel } from '../../scripts/dashboards/draw/dashboard.js'
+import { type Dashboard, type Panel, unfolded } from '../../scripts/dashboards/draw/dashboard.js'
 import { drawPage } from '../../scripts/dashboards/draw/page.js'
 import { tableOf } from '../../scripts/dashboards/draw/table.js'
 import { inUnit } from '../../scripts/dashboards/draw/unit.js'
@@ -71,6 +71,24 @@ test('a panel that it cannot draw as it is meant is an error', async () => {
   await expect(draw({ type: 'heatmap' })).rejects.toThrow('heatmap')
   await expect(draw({ fieldConfig: { defaults: { unit: 'furlongs' } } })).rejects.toThrow('furlongs')
   await expect(draw({ type: 'table', transformations: [{ id: 'twist' }] })).rejects.toThrow('twist')
+})
+
+test('a folded row is drawn open, and what is below it moves down', async () => {
+  const at = (y: number, panel: Partial<Panel> = {}): Panel => ({
+    ...{ id: y, title: `at ${y}`, type: 'stat', gridPos: { x: 0, y, w: 24, h: y === 2 ? 4 : 1 } },
+    ...panel,
+  })
+  const panels = [
+    at(0),
+    at(1, { type: 'row', panels: [at(2)] }),
+    at(2, { gridPos: { x: 0, y: 2, w: 24, h: 1 } }),
+  ]
+  expect(unfolded({ panels }).map(({ gridPos: { y, h } }) => [y, h])).toEqual([
+    [0, 1],
+    [1, 1],
+    [2, 4],
+    [6, 1],
+  ])
 })
 
 test('rows of several queries are one where they speak of the same', () => {

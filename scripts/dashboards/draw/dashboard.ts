@@ -104,6 +104,22 @@ export function readDashboard(path: string): Dashboard {
   return JSON.parse(readFileSync(path, 'utf8')) as Dashboard
 }
 
+/** All panels as they stand once each folded row is opened; what is below it moves down. */
+export function unfolded({ panels }: Pick<Dashboard, 'panels'>): Panel[] {
+  let moved = 0
+  return panels.flatMap((panel) => {
+    const { panels: folded = [], gridPos } = panel
+    const shown = [panel, ...folded].map((each) => down(each, moved))
+    const bottom = Math.max(gridPos.y + 1, ...folded.map(({ gridPos: { y, h } }) => y + h))
+    if (folded.length > 0) moved += bottom - gridPos.y - 1
+    return shown
+  })
+}
+
+function down(panel: Panel, by: number): Panel {
+  return { ...panel, gridPos: { ...panel.gridPos, y: panel.gridPos.y + by } }
+}
+
 /** All panels, those of folded rows too. */
 export function panelsOf({ panels }: Pick<Dashboard, 'panels'>): Panel[] {
   return panels.flatMap((panel) => [panel, ...panelsOf({ panels: panel.panels ?? [] })])

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { type Dashboard, type Panel, panelsOf } from './dashboard.js'
+import { type Dashboard, type Panel, unfolded } from './dashboard.js'
 import { type Answer, askPanel, type Question, spanOf } from './data.js'
 import { div, escaped } from './html.js'
 import { style } from './style.js'
@@ -41,9 +41,10 @@ function embedded(chart: Chart): string {
 
 function bodyOf(panel: Panel, answers: readonly Answer[], question: Question): string {
   const span = spanOf(panel, question)
+  if (panel.targets?.length && answers.every(({ series }) => series.length === 0) && panel.type !== 'stat')
+    return div('empty', escaped(panel.fieldConfig?.defaults.noValue ?? 'No data'))
   switch (panel.type) {
     case 'timeseries': {
-      if (answers.every(({ series }) => series.length === 0)) return div('empty', 'No data')
       const { chart, legend } = chartOf(panel, answers, span)
       const { placement } = (panel.options?.legend ?? {}) as { placement?: string }
       return div(
@@ -72,7 +73,8 @@ async function drawPanel(panel: Panel, question: Question): Promise<string> {
   const place =
     `left:${(x / COLUMNS) * 100}%;width:calc(${(w / COLUMNS) * 100}% - ${GAP_PX}px);` +
     `top:${y * ROW_PX}px;height:${h * ROW_PX - GAP_PX}px`
-  if (panel.type === 'row') return div('row', escaped(panel.title), place)
+  if (panel.type === 'row')
+    return div(panel.panels?.length ? 'row folded' : 'row', escaped(panel.title), place)
   const answers = await askPanel(panel, question)
   const title = `<h2 title="${escaped(panel.description ?? '')}">${escaped(panel.title)}</h2>`
   return div('panel', title + div('body', bodyOf(panel, answers, question)), place)
@@ -80,7 +82,7 @@ async function drawPanel(panel: Panel, question: Question): Promise<string> {
 
 /** The whole page, as HTML that loads nothing. */
 export async function drawPage(dashboard: Dashboard, question: Question): Promise<string> {
-  const panels = panelsOf(dashboard)
+  const panels = unfolded(dashboard)
   const drawn = await Promise.all(panels.map((panel) => drawPanel(panel, question)))
   const rows = Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h))
   const uplot = dirname(require.resolve('uplot/package.json'))

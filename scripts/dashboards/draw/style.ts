@@ -9,6 +9,7 @@ main { position: relative }
 .panel { background: #181b1f; border: 1px solid rgba(204,204,220,.12); border-radius: 2px; display: flex; flex-direction: column }
 .row { font-size: 15px; font-weight: 500; padding: 6px 0; }
 .row::before { content: '▾ ' }
+.row.folded::before { content: '▸ ' }
 h2 { margin: 0; padding: 6px 8px; font-size: 13px; font-weight: 500; white-space: nowrap; overflow: hidden; text-overflow: ellipsis }
 .body { flex: 1; min-height: 0; padding: 0 8px 8px; display: flex; flex-direction: column }
 .empty { flex: 1; display: grid; place-content: center; color: rgba(204,204,220,.65) }

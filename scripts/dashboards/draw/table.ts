@@ -47,11 +47,9 @@ function organized(
   { excludeByName = {}, renameByName = {}, indexByName = {} }: Organize,
 ): Row[] {
   const order = (name: string) => indexByName[name] ?? Number.MAX_SAFE_INTEGER
-  return rows.map((row) => {
-    const kept = [...row].filter(([name]) => !excludeByName[name])
-    const sorted = kept.sort(([one], [other]) => order(one) - order(other))
-    return new Map(sorted.map(([name, cell]) => [renameByName[name] || name, cell]))
-  })
+  const names = [...new Set(rows.flatMap((row) => [...row.keys()]))].filter((name) => !excludeByName[name])
+  const inOrder = names.sort((one, other) => order(one) - order(other))
+  return rows.map((row) => new Map(inOrder.map((name) => [renameByName[name] || name, row.get(name)])))
 }
 
 interface SortBy {
@@ -84,8 +82,8 @@ export function tableOf(answers: readonly Answer[], transformations: readonly Tr
   }, rowsOf(answers))
 }
 
-function drawCell(cell: Cell, field: FieldConfig): string {
-  if (typeof cell !== 'number') return `<td>${escaped(cell ?? field.noValue ?? '')}</td>`
+function drawCell(cell: Cell, field: FieldConfig, side: string): string {
+  if (typeof cell !== 'number') return `<td${side}>${escaped(cell ?? field.noValue ?? '')}</td>`
   const { text, color } = shownOf(cell, field)
   const { type = 'auto' } = (field.custom?.cellOptions ?? {}) as { type?: string }
   const styles: Readonly<Record<string, string>> = {
@@ -107,16 +105,14 @@ export function drawTable(panel: Panel, answers: readonly Answer[]): string {
   const inOrder = sorted(rows, {
     sort: sortBy.map(({ displayName, desc = false }) => ({ field: displayName, desc })),
   })
-  if (rows.length === 0) return div('empty', 'No data')
-  const isNumber = (name: string) => rows.some((row) => typeof row.get(name) === 'number')
+  const sideOf = (name: string) =>
+    rows.some((row) => typeof row.get(name) === 'number') ? ' class="right"' : ''
   const head = seen
-    .map(({ name, field }) => {
-      const side = isNumber(name) ? ' class="right"' : ''
-      return `<th${side}>${escaped(field.displayName ?? name)}</th>`
-    })
+    .map(({ name, field }) => `<th${sideOf(name)}>${escaped(field.displayName ?? name)}</th>`)
     .join('')
   const body = inOrder.map(
-    (row) => `<tr>${seen.map(({ name, field }) => drawCell(row.get(name), field)).join('')}</tr>`,
+    (row) =>
+      `<tr>${seen.map(({ name, field }) => drawCell(row.get(name), field, sideOf(name))).join('')}</tr>`,
   )
   return div('table', `<table><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`)
 }

@@ -110,7 +110,7 @@ export function chartOf(
   span: Span,
 ): { chart: Chart; legend: string } {
   const { legend = {} } = (panel.options ?? {}) as { legend?: Legend }
-  const calcs = legend.displayMode === 'table' ? (legend.calcs ?? []) : []
+  const { calcs = [], displayMode } = legend
   const plain = linesOf(panel, answers, span, calcs)
   const lines = stacked(plain)
   const defaults = panel.fieldConfig?.defaults ?? {}
@@ -136,13 +136,19 @@ export function chartOf(
     labels: ticks.map((tick) => inUnit(tick, defaults.unit, defaults.decimals)),
   }
   const isShown = legend.showLegend !== false && legend.displayMode !== 'hidden'
-  return { chart, legend: isShown ? drawLegend(plain, calcs) : '' }
+  return { chart, legend: isShown ? drawLegend(plain, calcs, displayMode === 'table') : '' }
 }
 
-function drawLegend(lines: readonly Line[], calcs: readonly string[]): string {
+/** What Grafana calls it in a legend. */
+const wordOf = (calc = '') => (calc === 'lastNotNull' ? 'Last *' : calc)
+
+function drawLegend(lines: readonly Line[], calcs: readonly string[], isTable: boolean): string {
   const mark = (color: string) => `<i style="background:${color}"></i>`
-  if (calcs.length === 0) {
-    const names = lines.map(({ name, color }) => `<span>${mark(color)}${escaped(name)}</span>`)
+  if (!isTable) {
+    const names = lines.map(({ name, color, calculated }) => {
+      const numbers = calculated.map((text, at) => `${wordOf(calcs[at])}: ${text}`)
+      return `<span>${mark(color)}${escaped([name, ...numbers].join('  '))}</span>`
+    })
     return div('legend', names.join(''))
   }
   const head = `<tr><th></th>${calcs.map((calc) => `<th>${escaped(calc)}</th>`).join('')}</tr>`

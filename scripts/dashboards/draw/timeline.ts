@@ -30,7 +30,7 @@ export function drawTimeline(panel: Panel, answers: readonly Answer[], span: Spa
       return div('line', div('name', escaped(name)) + div('lane', bars))
     }),
   )
-  return rows.length === 0 ? div('empty', 'No data') : div('timeline', rows.join(''))
+  return div('timeline', rows.join(''))
 }
 
 function drawStretch({ from, to, text, color }: Stretch, { start, end, stepSeconds }: Span): string {

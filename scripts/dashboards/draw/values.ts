@@ -44,7 +44,6 @@ export function drawStat(panel: Panel, answers: readonly Answer[]): string {
 
 export function drawBars(panel: Panel, answers: readonly Answer[]): string {
   const values = valuesOf(panel, answers)
-  if (values.length === 0) return div('empty', 'No data')
   const { min = 0, max } = panel.fieldConfig?.defaults ?? {}
   const most = max ?? Math.max(...values.map(({ value }) => value ?? 0), min)
   const rows = values.map(({ name, value, text, color }) => {

@@ -21,7 +21,8 @@ export const batchesInShort: Row = {
         'Of the whole fleet, by lane and state: importing, incomplete, scheduled, running, paused, cancelled. incomplete ones have nobody who stores the rest of their rows.',
       kind: 'timeseries',
       width: 12,
-      queries: [{ expr: states, legend: '{{lane}} {{state}}' }],
+      empty: 'no batch runs',
+      queries: [{ expr: `${states} > 0`, legend: '{{lane}} {{state}}' }],
     },
     {
       title: 'How far the newest are',
@@ -48,7 +49,7 @@ export const newestBatches: Row = {
       kind: 'table',
       width: 24,
       height: 10,
-      empty: '–',
+      empty: 'no batch runs',
       columns: {
         batch: 'Batch',
         lane: 'Lane',
@@ -89,6 +90,7 @@ export const newestBatches: Row = {
       width: 12,
       unit: 'percentunit',
       max: 1,
+      empty: 'no batch runs',
       queries: [{ expr: share(settled, rows('', 'batch')), legend: '{{batch}}' }],
     },
     {
@@ -97,6 +99,7 @@ export const newestBatches: Row = {
         'How fast each batch goes, over five minutes. Batches of a lane share what its relays take.',
       kind: 'timeseries',
       width: 12,
+      empty: 'no batch runs',
       queries: [{ expr: `max by (batch) (${pace})`, legend: '{{batch}}' }],
     },
     {
@@ -107,6 +110,7 @@ export const newestBatches: Row = {
       width: 12,
       unit: 'percentunit',
       alerts: ['FluxMailFailureRatio'],
+      empty: 'no batch runs',
       queries: [{ expr: part('failed'), legend: '{{batch}}' }],
     },
     {
@@ -116,6 +120,7 @@ export const newestBatches: Row = {
       width: 12,
       unit: 's',
       alerts: ['FluxMailBacklogEta'],
+      empty: 'no batch has a rate',
       queries: [{ expr: eta, legend: '{{batch}}' }],
     },
     {
@@ -125,6 +130,7 @@ export const newestBatches: Row = {
       kind: 'state-timeline',
       width: 12,
       words: { 0: ['not paused', 'green'], 1: ['paused', 'orange'] },
+      empty: 'no batch runs',
       queries: [{ expr: `max by (batch) (fluxmail_batch_paused{${chosenLane}})`, legend: '{{batch}}' }],
     },
     {
@@ -135,6 +141,7 @@ export const newestBatches: Row = {
       width: 12,
       unit: 'percentunit',
       alerts: ['FluxMailUnknownOutcomes'],
+      empty: 'no batch runs',
       queries: [{ expr: part('unknown'), legend: '{{batch}}' }],
     },
   ],

@@ -50,6 +50,7 @@ export const failures: Row = {
       max: 1,
       steps: failureSteps,
       alerts: ['FluxMailFailureRatio'],
+      empty: 'nothing settled',
       queries: [
         {
           expr: share(

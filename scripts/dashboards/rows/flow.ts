@@ -1,8 +1,8 @@
 // Is mail flowing?
 
 import type { Row } from '../board.js'
-import { limits, successSteps } from '../limits.js'
-import { chosen, chosenLane, laneHere, perSecond, quantile, share } from '../promql.js'
+import { limits, outcomeColors, reachedSteps, successSteps } from '../limits.js'
+import { chosen, chosenLane, chosenRelay, laneHere, perSecond, quantile, share } from '../promql.js'
 
 const settled30m = `sum(increase(fluxmail_messages_total{${chosen}}[30m]))`
 const sent30m = `sum(increase(fluxmail_messages_sent_total{${chosen}}[30m]))`
@@ -16,7 +16,7 @@ export const flow: Row = {
     {
       title: 'Sent a second',
       description:
-        'Mails that relays accepted, of the lanes, relays and processes chosen above. At 0 while mail waits (next to it: oldest waiting), the row below says why.',
+        'Mails that relays accepted, of the lanes, relays and processes chosen above. At 0 while mail waits (next to it: oldest waiting), the line below says why.',
       kind: 'stat',
       width: 4,
       unit: 'mps',
@@ -44,6 +44,7 @@ export const flow: Row = {
       width: 6,
       unit: 's',
       color: 'blue',
+      empty: 'nothing settled',
       queries: [
         { expr: quantile(0.5, 'fluxmail_queue_seconds', laneHere), legend: 'p50' },
         { expr: quantile(0.99, 'fluxmail_queue_seconds', laneHere), legend: 'p99' },
@@ -77,9 +78,81 @@ export const flow: Row = {
       queries: [{ expr: backlogEta, legend: '{{lane}}' }],
     },
     {
+      title: 'Workers',
+      description:
+        'Processes that send, as they report to Redis. Red at 0: start one, and read its log. Each of them stands in the row Workers.',
+      kind: 'stat',
+      width: 4,
+      steps: [
+        [0, 'red'],
+        [1, 'green'],
+      ],
+      empty: 'none',
+      alerts: ['FluxMailNoWorkers'],
+      queries: [{ expr: 'max(fluxmail_workers)', legend: 'workers' }],
+    },
+    {
+      title: 'Redis reached',
+      description:
+        'The part of the workers that reach it. Below 100 % nothing moves there: see that Redis runs, has memory and disk, and that FLUXMAIL_REDIS_URL is right. Workers go on by themselves. More of it in the row Redis.',
+      kind: 'stat',
+      width: 4,
+      unit: 'percentunit',
+      max: 1,
+      steps: reachedSteps,
+      empty: 'none seen',
+      alerts: ['FluxMailRedisAway'],
+      queries: [{ expr: 'avg(fluxmail_redis_up)', legend: 'reached' }],
+    },
+    {
+      title: 'Relays that are cut off',
+      description:
+        'Relays whose circuit is open: they are not there, refuse the login or answer with errors. Their mail waits and does not fail. Which ones: the row below.',
+      kind: 'stat',
+      width: 4,
+      steps: [[1, 'red']],
+      empty: 'no relay seen',
+      alerts: ['FluxMailRelayCircuitOpen', 'FluxMailAuthenticationFailing'],
+      queries: [
+        {
+          expr: `sum(max by (relay) (fluxmail_relay_circuit{${chosenRelay}}) == bool 2)`,
+          legend: 'cut off',
+        },
+      ],
+    },
+    {
+      title: 'Mails held by limits',
+      description:
+        'How many mails wait at once for leave to go. Orange: a limit is what makes mail late; the row below says which.',
+      kind: 'stat',
+      width: 4,
+      unit: 'none',
+      decimals: 1,
+      steps: [[limits.FluxMailThrottled, 'orange']],
+      empty: 'none',
+      alerts: ['FluxMailThrottled'],
+      queries: [{ expr: perSecond('fluxmail_throttled_seconds_total', chosen), legend: 'held' }],
+    },
+    {
+      title: 'Batches that do not send',
+      description:
+        "By somebody's will: paused (`fluxmail batch resume`), scheduled for later, or incomplete, since nobody stores the rest of their rows.",
+      kind: 'stat',
+      width: 8,
+      steps: [[1, 'orange']],
+      exceptions: [{ name: 'scheduled', steps: [[1, 'blue']] }],
+      empty: 'none',
+      queries: [
+        {
+          expr: `sum by (state) (max by (lane, state) (fluxmail_batches{${chosenLane}, state=~"paused|scheduled|incomplete"}))`,
+          legend: '{{state}}',
+        },
+      ],
+    },
+    {
       title: 'Sent a second, by lane',
       description:
-        'Mails that relays accepted. Compare it with the limits in the row below before you add workers.',
+        'Mails that relays accepted. Compare it with the limits in the next row before you add workers.',
       kind: 'timeseries',
       width: 12,
       unit: 'mps',
@@ -95,6 +168,8 @@ export const flow: Row = {
       unit: 'percentunit',
       max: 1,
       stacked: true,
+      exceptions: outcomeColors,
+      empty: 'nothing settled',
       alerts: ['FluxMailFailureRatio'],
       queries: [
         {
@@ -114,6 +189,7 @@ export const flow: Row = {
       kind: 'timeseries',
       width: 12,
       unit: 's',
+      empty: 'nothing settled',
       queries: [
         { expr: quantile(0.5, 'fluxmail_queue_seconds', laneHere, 'lane'), legend: '{{lane}} p50' },
         { expr: quantile(0.99, 'fluxmail_queue_seconds', laneHere, 'lane'), legend: '{{lane}} p99' },

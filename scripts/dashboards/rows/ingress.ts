@@ -1,12 +1,17 @@
 // SMTP submission.
 
 import type { Row } from '../board.js'
-import { here, perSecond, share } from '../promql.js'
+import { outcomeColors, reachedSteps } from '../limits.js'
+import { here, perSecond, seen, share } from '../promql.js'
 
 const handedIn = 'fluxmail_ingress_messages_total'
 
+const turnedAway = (metric: string) =>
+  seen(metric, here, 'reason', `60 * ${perSecond(metric, here, 'reason')}`)
+
 export const ingress: Row = {
   title: 'Ingress',
+  folded: true,
   panels: [
     {
       title: 'Reaches Redis',
@@ -17,11 +22,7 @@ export const ingress: Row = {
       height: 8,
       unit: 'percentunit',
       max: 1,
-      steps: [
-        [0, 'red'],
-        [0.01, 'orange'],
-        [1, 'green'],
-      ],
+      steps: reachedSteps,
       empty: 'no ingress runs',
       alerts: ['FluxMailRedisAway'],
       queries: [{ expr: `avg(fluxmail_ingress_redis_up{${here}})`, legend: 'reached' }],
@@ -35,6 +36,8 @@ export const ingress: Row = {
       unit: 'percentunit',
       max: 1,
       stacked: true,
+      exceptions: outcomeColors,
+      empty: 'nothing is handed in',
       queries: [
         {
           expr: share(perSecond(handedIn, here, 'result'), perSecond(handedIn, here), 'on () group_left ()'),
@@ -68,11 +71,11 @@ export const ingress: Row = {
       empty: 'nobody',
       queries: [
         {
-          expr: `60 * ${perSecond('fluxmail_ingress_connections_refused_total', here, 'reason')}`,
+          expr: turnedAway('fluxmail_ingress_connections_refused_total'),
           legend: 'connection: {{reason}}',
         },
         {
-          expr: `60 * ${perSecond('fluxmail_ingress_logins_failed_total', here, 'reason')}`,
+          expr: turnedAway('fluxmail_ingress_logins_failed_total'),
           legend: 'login: {{reason}}',
         },
       ],

@@ -1,10 +1,18 @@
 // Why not?
 
 import type { Row } from '../board.js'
-import { circuitWords, limits } from '../limits.js'
-import { chosen, chosenLane, chosenRelay, perSecond, relayHere, share } from '../promql.js'
+import { circuitWords, limits, outcomeColors } from '../limits.js'
+import { chosen, chosenRelay, perSecond, relayHere, seen, share } from '../promql.js'
 
-const replies = (selector: string, by: string) => perSecond('fluxmail_smtp_replies_total', selector, by)
+const throttled = 'fluxmail_throttled_seconds_total'
+const faults = 'fluxmail_relay_faults_total'
+const replied = 'fluxmail_smtp_replies_total'
+const putOff = `${relayHere}, class="4"`
+const partPutOff = share(
+  perSecond(replied, putOff, 'relay, code'),
+  perSecond(replied, relayHere, 'relay'),
+  'on (relay) group_left ()',
+)
 
 export const obstacles: Row = {
   title: 'Why not?',
@@ -20,50 +28,20 @@ export const obstacles: Row = {
       queries: [{ expr: `max by (relay) (fluxmail_relay_circuit{${chosenRelay}})`, legend: '{{relay}}' }],
     },
     {
-      title: 'Mails held by a limit, by which',
+      title: 'Mails held, by which limit',
       description:
         'How many mails wait at once for leave to go, by relay and provider. Above the line while it takes more than an hour until empty, the limit is what makes mail late: `fluxmail limits`.',
       kind: 'timeseries',
       width: 12,
+      unit: 'suffix:mails',
+      empty: 'no limit holds mail',
       steps: [[limits.FluxMailThrottled, 'orange']],
       alerts: ['FluxMailThrottled'],
       queries: [
         {
-          expr: perSecond('fluxmail_throttled_seconds_total', chosen, 'relay, provider'),
+          expr: seen(throttled, chosen, 'relay, provider', perSecond(throttled, chosen, 'relay, provider')),
           legend: '{{relay}} {{provider}}',
         },
-      ],
-    },
-    {
-      title: 'Paused, scheduled, incomplete batches',
-      description:
-        "Batches that send nothing by somebody's will: paused (`fluxmail batch resume`), scheduled for later, or incomplete, since nobody stores the rest of their rows.",
-      kind: 'stat',
-      width: 12,
-      steps: [[1, 'orange']],
-      empty: 'none',
-      queries: [
-        {
-          expr: `max by (state) (fluxmail_batches{${chosenLane}, state=~"paused|scheduled|incomplete"})`,
-          legend: '{{state}}',
-        },
-      ],
-    },
-    {
-      title: 'Slowed, or senders held',
-      description:
-        'Limits that are lower because the relay asked for less, and senders whose mail waits because the relay refused them. The rate comes back by itself; for a sender see `fluxmail status --relays`.',
-      kind: 'stat',
-      width: 12,
-      steps: [[1, 'orange']],
-      empty: 'no limit is set',
-      alerts: ['FluxMailThrottled'],
-      queries: [
-        {
-          expr: `sum(max by (relay, provider) (fluxmail_limit_slowed{${chosenRelay}}))`,
-          legend: 'limits slowed',
-        },
-        { expr: `sum(max by (relay) (fluxmail_relay_senders_held{${chosenRelay}}))`, legend: 'senders held' },
       ],
     },
     {
@@ -110,13 +88,10 @@ export const obstacles: Row = {
       kind: 'timeseries',
       width: 12,
       unit: 'percentunit',
+      empty: 'nothing is put off',
       queries: [
         {
-          expr: share(
-            replies(`${relayHere}, class="4"`, 'relay, code'),
-            replies(relayHere, 'relay'),
-            'on (relay) group_left ()',
-          ),
+          expr: seen(replied, putOff, 'relay, code', partPutOff),
           legend: '{{relay}} {{code}}',
         },
       ],
@@ -126,9 +101,11 @@ export const obstacles: Row = {
       description:
         'Attempts that did not settle their mail, as a part of all: deferred by a 4yz or a broken connection, held because the relay or a permit was not to be had. Held spends no attempt.',
       kind: 'timeseries',
-      width: 12,
+      width: 9,
       unit: 'percentunit',
       max: 1,
+      exceptions: outcomeColors,
+      empty: 'nothing is tried',
       queries: [
         {
           expr: share(
@@ -145,13 +122,37 @@ export const obstacles: Row = {
       description:
         'connect: not reached. auth: the login is refused, set it right. relay: it answers with an error. sender: it refuses the sender. policy: it asks for less. The circuit opens at once for auth, else after five in half a minute.',
       kind: 'timeseries',
-      width: 12,
+      width: 9,
+      empty: 'no faults',
       alerts: ['FluxMailAuthenticationFailing', 'FluxMailRelayCircuitOpen'],
       queries: [
         {
-          expr: `60 * ${perSecond('fluxmail_relay_faults_total', relayHere, 'relay, fault')}`,
+          expr: seen(
+            faults,
+            relayHere,
+            'relay, fault',
+            `60 * ${perSecond(faults, relayHere, 'relay, fault')}`,
+          ),
           legend: '{{relay}} {{fault}}',
         },
+      ],
+    },
+    {
+      title: 'Slowed, or senders held',
+      description:
+        'Limits that are lower because the relay asked for less, and senders whose mail waits because the relay refused them. The rate comes back by itself; for a sender see `fluxmail status --relays`.',
+      kind: 'stat',
+      width: 6,
+      height: 8,
+      steps: [[1, 'orange']],
+      empty: 'no limit is set',
+      alerts: ['FluxMailThrottled'],
+      queries: [
+        {
+          expr: `sum(max by (relay, provider) (fluxmail_limit_slowed{${chosenRelay}}))`,
+          legend: 'limits slowed',
+        },
+        { expr: `sum(max by (relay) (fluxmail_relay_senders_held{${chosenRelay}}))`, legend: 'senders held' },
       ],
     },
   ],

@@ -1,7 +1,7 @@
 // Redis, as the workers see it: the same from each, so never summed up over them.
 
 import type { Row } from '../board.js'
-import { memorySteps } from '../limits.js'
+import { memorySteps, reachedSteps } from '../limits.js'
 import { here } from '../promql.js'
 
 const used =
@@ -9,6 +9,7 @@ const used =
 
 export const redis: Row = {
   title: 'Redis',
+  folded: true,
   panels: [
     {
       title: 'Reached by workers',
@@ -18,11 +19,7 @@ export const redis: Row = {
       width: 6,
       unit: 'percentunit',
       max: 1,
-      steps: [
-        [0, 'red'],
-        [0.01, 'orange'],
-        [1, 'green'],
-      ],
+      steps: reachedSteps,
       empty: 'no worker seen',
       alerts: ['FluxMailRedisAway'],
       queries: [{ expr: 'avg(fluxmail_redis_up)', legend: 'reached' }],
@@ -87,8 +84,8 @@ export const redis: Row = {
       unit: 'bytes',
       alerts: ['FluxMailRedisMemory'],
       queries: [
-        { expr: 'max by (shard) (fluxmail_redis_memory_bytes)', legend: 'used {{shard}}' },
-        { expr: 'max by (shard) (fluxmail_redis_memory_limit_bytes)', legend: 'limit {{shard}}' },
+        { expr: 'max by (shard) (fluxmail_redis_memory_bytes)', legend: 'used, shard {{shard}}' },
+        { expr: 'max by (shard) (fluxmail_redis_memory_limit_bytes)', legend: 'limit, shard {{shard}}' },
       ],
     },
     {
@@ -98,9 +95,7 @@ export const redis: Row = {
       kind: 'timeseries',
       width: 12,
       unit: 'ops',
-      queries: [
-        { expr: 'max by (shard) (fluxmail_redis_commands_per_second)', legend: 'commands {{shard}}' },
-      ],
+      queries: [{ expr: 'max by (shard) (fluxmail_redis_commands_per_second)', legend: 'shard {{shard}}' }],
     },
     {
       title: 'Clients and replicas',
@@ -109,8 +104,8 @@ export const redis: Row = {
       kind: 'timeseries',
       width: 12,
       queries: [
-        { expr: 'max by (shard) (fluxmail_redis_clients)', legend: 'clients {{shard}}' },
-        { expr: 'max by (shard) (fluxmail_redis_replicas)', legend: 'replicas {{shard}}' },
+        { expr: 'max by (shard) (fluxmail_redis_clients)', legend: 'clients, shard {{shard}}' },
+        { expr: 'max by (shard) (fluxmail_redis_replicas)', legend: 'replicas, shard {{shard}}' },
       ],
     },
   ],

@@ -74,6 +74,7 @@ export const relays: Row = {
       width: 12,
       unit: 'percentunit',
       max: 1,
+      empty: 'nothing settled',
       queries: [{ expr: share(sentBy('provider'), settledBy('provider')), legend: '{{provider}}' }],
     },
     {
@@ -83,6 +84,7 @@ export const relays: Row = {
       kind: 'timeseries',
       width: 12,
       unit: 's',
+      empty: 'nothing goes out',
       queries: [
         { expr: quantile(0.99, 'fluxmail_smtp_phase_seconds', relayHere, 'phase'), legend: '{{phase}}' },
       ],
@@ -106,6 +108,7 @@ export const relays: Row = {
       max: 1,
       stacked: true,
       alerts: ['FluxMailReconnectChurn'],
+      empty: 'none closed',
       queries: [
         {
           expr: share(
@@ -125,6 +128,7 @@ export const relays: Row = {
       width: 12,
       steps: [[limits.FluxMailReconnectChurn, 'orange']],
       alerts: ['FluxMailReconnectChurn'],
+      empty: 'nothing is sent',
       queries: [
         {
           expr: share(

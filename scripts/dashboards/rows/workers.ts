@@ -70,10 +70,7 @@ export const workers: Row = {
         { expr: `sum by (instance) (${cpu})`, legend: 'processor' },
         { expr: `sum by (instance) (${memory})`, legend: 'memory' },
         {
-          expr: ours(
-            `max by (job, instance) (fluxmail_event_loop_lag_seconds{${here}, stat="p99"})`,
-            'worker',
-          ),
+          expr: `max by (instance) (${ours(`fluxmail_event_loop_lag_seconds{${here}, stat="p99"}`, 'worker')})`,
           legend: 'lag',
         },
       ],
@@ -116,6 +113,7 @@ export const workers: Row = {
       kind: 'timeseries',
       width: 12,
       unit: 's',
+      empty: 'nothing is rendered',
       queries: [
         { expr: quantile(0.5, 'fluxmail_render_seconds', laneHere, 'lane'), legend: '{{lane}} p50' },
         { expr: quantile(0.99, 'fluxmail_render_seconds', laneHere, 'lane'), legend: '{{lane}} p99' },
