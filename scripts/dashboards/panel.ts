@@ -107,12 +107,13 @@ function fieldConfigOf(plan: PanelPlan): NonNullable<Panel['fieldConfig']> {
   return { defaults, overrides: kind === 'table' ? [emptyCells, ...overrides] : overrides }
 }
 
+// A literal is checked for wrong names only against a return type that is written at its function.
 const customOf: { readonly [K in Kind]: (plan: PanelPlan) => Custom<K> } = {
   stat: () => ({}),
   bargauge: () => ({}),
-  table: () => ({ align: 'auto' }),
-  'state-timeline': () => ({ lineWidth: 0, fillOpacity: 80 }),
-  timeseries: ({ stacked = false, steps = [] }) => ({
+  table: (): Custom<'table'> => ({ align: 'auto' }),
+  'state-timeline': (): Custom<'state-timeline'> => ({ lineWidth: 0, fillOpacity: 80 }),
+  timeseries: ({ stacked = false, steps = [] }): Custom<'timeseries'> => ({
     drawStyle: 'line',
     lineWidth: 1,
     fillOpacity: stacked ? 40 : 10,
