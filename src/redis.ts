@@ -25,6 +25,8 @@ const READY_MS = 3_000
  * be through by then: 25 MB of attachments take 2.5 s at 100 Mbit/s.
  */
 const PRODUCER_ANSWER_MS = 6_000
+/** A socket that has ended already keeps the process for as long, since ioredis waits for its end. */
+const DISCONNECT_MS = 500
 
 const roles = {
   // A producer has a caller who waits: it fails fast, and keeps nothing back for later.
@@ -71,7 +73,10 @@ export function createRedis(
   { name = defaultName, onError = () => undefined }: RedisConnection = {},
 ): Redis {
   const place = parseRedisTarget(target)
-  const options = { ...connectionOptions(place, name), ...roles[role], lazyConnect: true, reconnectOnError }
+  const options = {
+    ...{ ...connectionOptions(place, name), ...roles[role] },
+    ...{ lazyConnect: true, reconnectOnError, disconnectTimeout: DISCONNECT_MS },
+  }
   const redis = guarded('invalid_config', 'redis', () =>
     place.url === undefined ? new Redis(options) : new Redis(place.url, options),
   )
@@ -102,6 +107,16 @@ export async function ready(redis: Redis): Promise<void> {
     const why = messageOf(cause)
     throw new FluxMailError('queue_unavailable', `Redis at ${placeOf(redis)} cannot be reached: ${why}`)
   })
+}
+
+/** Closes a connection for good, and tells those who wait for it. */
+export function disconnect(redis: Redis): void {
+  // Between two attempts to connect ioredis would never say that it has ended.
+  const between = redis.status === 'reconnecting'
+  redis.disconnect()
+  if (!between) return
+  redis.status = 'end'
+  redis.emit('end')
 }
 
 function placeOf({ options: { host, port, path, sentinels, name } }: Redis): string {

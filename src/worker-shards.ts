@@ -5,7 +5,15 @@ import type { Clock } from './clock.js'
 import type { WorkerConfig } from './config.js'
 import type { Ports } from './delivery/delivery.js'
 import { createRenderer } from './queue/renderer.js'
-import { createRedis, type Keys, keysOf, type Redis, type RedisTarget, shardName } from './redis.js'
+import {
+  createRedis,
+  disconnect,
+  type Keys,
+  keysOf,
+  type Redis,
+  type RedisTarget,
+  shardName,
+} from './redis.js'
 import { type BatchStore, createBatchStore } from './store/batches.js'
 import { createCarrier } from './store/carry-bounces.js'
 import { type ContentStore, createContentStore } from './store/contents.js'
@@ -88,7 +96,7 @@ function openShard(options: WorkerShardsOptions, layout: Layout, shard: number):
     batches: createBatchStore(ledgerRedis, keys),
     render: createRenderer(contents, options.name, clock, rendered),
     disconnect() {
-      for (const each of [redis, ledgerRedis, waiter]) each?.disconnect()
+      for (const each of [redis, ledgerRedis, waiter]) if (each) disconnect(each)
     },
   }
 }

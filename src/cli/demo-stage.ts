@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env, WorkerConfigInput } from '../config.js'
 import { parseEnvironment } from '../environment.js'
-import { createRedis, ready } from '../redis.js'
+import { createRedis, disconnect, ready } from '../redis.js'
 import type { Sink } from '../sink/sink.js'
 import { openPrivateRedis } from './private-redis.js'
 import { startWorkerChild, type WorkerChild } from './worker-child.js'
@@ -41,7 +41,7 @@ async function removeKeys(url: string, name: string): Promise<void> {
       if (keys.length > 0) await redis.unlink(...keys)
     }
   } finally {
-    redis.disconnect()
+    disconnect(redis)
   }
 }
 

@@ -7,7 +7,15 @@ import { speakingOfVariables, workerConfigOf } from '../ops/deliver.js'
 import { examine, type Facts, type Finding } from '../ops/doctor.js'
 import { gatherFacts, workerFacts } from '../ops/doctor-facts.js'
 import { redisTargetOf } from '../ops/redis-settings.js'
-import { checkName, createRedis, defaultName, type RedisTarget, ready, unavailable } from '../redis.js'
+import {
+  checkName,
+  createRedis,
+  defaultName,
+  disconnect,
+  type RedisTarget,
+  ready,
+  unavailable,
+} from '../redis.js'
 import { padEnd, visible, widthOf, wrap } from '../terminal/text.js'
 import { type Context, columnsOf, type ExitCode, exitCodes, paintFor, type Style, say } from './context.js'
 import { speakingOfFlags } from './flag-words.js'
@@ -50,7 +58,7 @@ async function look(target: RedisTarget, name: string, worker: Facts['worker']):
   } catch (error) {
     throw unavailable(error)
   } finally {
-    redis.disconnect()
+    disconnect(redis)
   }
 }
 

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { type Clock, maxTimerMs } from '../clock.js'
 import { name, readWith } from '../config.js'
 import { FluxMailError } from '../errors.js'
-import { type Keys, type Redis, ready } from '../redis.js'
+import { disconnect, type Keys, type Redis, ready } from '../redis.js'
 import type { SettledOutcome } from '../store/ledger.js'
 import {
   createOutcomeStream,
@@ -97,7 +97,7 @@ export async function* readOutcomes(
   const ending = options.signal ? AbortSignal.any([closing, options.signal]) : closing
   const redis = context.connect()
   const reader = new Reader(context, redis, options, ending)
-  const end = () => redis.disconnect()
+  const end = () => disconnect(redis)
   ending.addEventListener('abort', end, { once: true })
   try {
     if (ending.aborted) return
@@ -107,7 +107,7 @@ export async function* readOutcomes(
     if (!ending.aborted) throw error
   } finally {
     ending.removeEventListener('abort', end)
-    redis.disconnect()
+    disconnect(redis)
     // A consumer that is not forgotten stays in the books of Redis, and does no harm there.
     if (!closing.aborted) await context.run(() => context.stream.retire(reader.member)).catch(() => undefined)
   }

@@ -1,6 +1,15 @@
 // The connections of a MailQueue, and how what it asks of Redis is run: failing fast, and as durable as it was told.
 
-import { createRedis, type Keys, keysOf, type Redis, type RedisTarget, ready, unavailable } from '../redis.js'
+import {
+  createRedis,
+  disconnect,
+  type Keys,
+  keysOf,
+  type Redis,
+  type RedisTarget,
+  ready,
+  unavailable,
+} from '../redis.js'
 import { createReplicas } from '../store/replicas.js'
 import { createAgreement, type Layout } from '../store/shard-layout.js'
 
@@ -72,8 +81,8 @@ export function createQueueConnection(options: QueueConnectionOptions): QueueCon
         return written
       }),
     disconnect() {
-      redis.disconnect()
-      waiter?.disconnect()
+      disconnect(redis)
+      if (waiter) disconnect(waiter)
     },
   }
 }
