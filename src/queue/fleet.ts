@@ -4,6 +4,7 @@
 import type { Clock } from '../clock.js'
 import type { Keys, Redis } from '../redis.js'
 import { type BatchCensus, createBatchCensus, mergedCensus } from '../store/batch-census.js'
+import { forgottenUnknowns } from '../store/ledger.js'
 import { createLimitStates, type LimitStates } from '../store/limit-states.js'
 import { type RedisFacts, readRedisFacts } from '../store/redis-facts.js'
 import { readWorkers } from '../store/workers.js'
@@ -25,7 +26,7 @@ export interface LaneJobs {
   readonly jobs: Readonly<Record<'waiting' | 'packed' | 'active' | 'delayed', number>>
   /** How long the oldest of those whose turn it may be has been there; 0 where there is none. */
   readonly oldestSeconds: number
-  /** Of all that were accepted, those that stand as unknown. */
+  /** Of all that were accepted, those that stand as unknown and can still be resolved. */
   readonly unknown: number
 }
 
@@ -93,16 +94,17 @@ async function readRelay(states: LimitStates, relay: string): Promise<RelayLimit
 
 async function readLane({ ledgerRedis: redis, keys }: Place, lane: string): Promise<LaneJobs> {
   const job = (name: string) => `${keys.bullPrefix}:${lane}:${name}`
-  const [waiting, active, delayed, [packed, unknown], next, batches, [seconds = 0]] = await Promise.all([
-    redis.llen(job('wait')),
-    redis.llen(job('active')),
-    redis.zcard(job('delayed')),
-    redis.hmget(keys.laneCounts(lane), 'packed', 'unknown'),
-    // Jobs are taken from the end.
-    redis.lindex(job('wait'), -1),
-    redis.zrange(keys.turns(lane), 0, LAST_BATCH),
-    redis.time(),
-  ])
+  const [waiting, active, delayed, [packed, unknown, forgotten], next, batches, [seconds = 0]] =
+    await Promise.all([
+      redis.llen(job('wait')),
+      redis.llen(job('active')),
+      redis.zcard(job('delayed')),
+      redis.hmget(keys.laneCounts(lane), 'packed', 'unknown', forgottenUnknowns),
+      // Jobs are taken from the end.
+      redis.lindex(job('wait'), -1),
+      redis.zrange(keys.turns(lane), 0, LAST_BATCH),
+      redis.time(),
+    ])
   const begun = await Promise.all([
     ...(next === null ? [] : [redis.hget(job(next), 'timestamp')]),
     ...batches.map((id) => redis.hget(keys.batch(id), 'createdAt')),
@@ -110,5 +112,6 @@ async function readLane({ ledgerRedis: redis, keys }: Place, lane: string): Prom
   const times = begun.flatMap((at) => (at === null ? [] : [Number(at) / 1000]))
   const oldestSeconds = times.length === 0 ? 0 : Math.max(0, Number(seconds) - Math.min(...times))
   const jobs = { waiting, packed: Number(packed ?? 0), active, delayed }
-  return { lane, jobs, oldestSeconds, unknown: Number(unknown ?? 0) }
+  // An answer that comes after its job is gone takes it out of the one and not of the other.
+  return { lane, jobs, oldestSeconds, unknown: Math.max(0, Number(unknown ?? 0) - Number(forgotten ?? 0)) }
 }

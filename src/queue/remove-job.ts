@@ -4,7 +4,7 @@
 import type { Keys, Redis } from '../redis.js'
 import { createContentStore } from '../store/contents.js'
 import { repeatableSeconds, unknownSeconds } from '../store/finished-verdicts.js'
-import type { Entry, Ledger, Recorded } from '../store/ledger.js'
+import { type Entry, forgottenUnknowns, type Ledger, type Recorded } from '../store/ledger.js'
 import type { LaneQueues } from './lane-queues.js'
 import { entryOf, filesOf, type Payload, parsePayload } from './payload.js'
 
@@ -29,15 +29,20 @@ export async function removeJob(
   if (recorded.kind === 'marked') return 'left'
   if (!(await lanes.remove(lane, id))) return 'left'
   // Nobody else will say that its verdict need not be remembered.
-  await ledger.forget([id], verdictSeconds(recorded, payload))
+  const outcome = outcomeOf(recorded)
+  await ledger.forget([id], verdictSeconds(outcome, payload))
+  if (outcome === 'unknown') await redis.hincrby(keys.laneCounts(lane), forgottenUnknowns, 1)
   if (recorded.kind !== 'counted') return 'settled'
   const files = filesOf(payload).map(({ hash }) => hash)
   if (entry.batch) await createContentStore(redis, keys).releaseRowFiles(entry.batch.id, files)
   return 'removed'
 }
 
-function verdictSeconds(recorded: Exclude<Recorded, { kind: 'marked' }>, { k }: Payload): number {
-  const outcome = recorded.kind === 'counted' ? recorded.outcome : recorded.verdict.split(' ', 1)[0]
+function outcomeOf(recorded: Exclude<Recorded, { kind: 'marked' }>): string | undefined {
+  return recorded.kind === 'counted' ? recorded.outcome : recorded.verdict.split(' ', 1)[0]
+}
+
+function verdictSeconds(outcome: string | undefined, { k }: Payload): number {
   if (outcome === 'unknown') return unknownSeconds
   return k === 1 ? repeatableSeconds : 0
 }

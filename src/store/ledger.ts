@@ -25,6 +25,9 @@ export interface Entry {
   readonly batch?: { readonly id: string; readonly ordinal: number }
 }
 
+/** Among the counts of a lane: unknowns whose jobs are gone, so that nobody can resolve them any more. */
+export const forgottenUnknowns = 'forgotten'
+
 export type SettledOutcome = 'sent' | 'failed' | 'skipped' | 'unknown'
 
 /** What bars a delivery that is not settled: its batch was stopped, or nothing is sent to its recipient. */

@@ -3,7 +3,7 @@
 
 import { beyondMemoryLua, defineScript, type Keys, type Redis } from '../redis.js'
 import { contentLivesLua, rowFilesLua } from './content-lives.js'
-import type { Entry } from './ledger.js'
+import { type Entry, forgottenUnknowns } from './ledger.js'
 
 // KEYS lease. ARGV token, life in ms.
 const LEASE = `
@@ -19,8 +19,9 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 `
 
-// KEYS finished jobs, job, mark, content, ordinals that failed, files of rows. ARGV id, finished at the latest,
-// ordinal or -1, '1' if it failed, '1' to leave the mark to its time, file key prefix, hashes of the files of its row…
+// KEYS finished jobs, job, mark, content, ordinals that failed, files of rows, lane counts. ARGV id, finished at the
+// latest, ordinal or -1, '1' if it failed, '1' to leave the mark to its time, file key prefix, hashes of the files of its
+// row…
 const DROP_JOB = `
 ${beyondMemoryLua}
 ${contentLivesLua}
@@ -28,11 +29,21 @@ ${rowFilesLua}
 local id, latest, ordinal, failed, keepMark, files = unpack(ARGV, 1, 6)
 local finishedAt = redis.call('ZSCORE', KEYS[1], id)
 if not finishedAt or tonumber(finishedAt) > tonumber(latest) then return 0 end
+local why = redis.call('HGET', KEYS[2], 'failedReason') or ''
 redis.call('ZREM', KEYS[1], id)
 redis.call('UNLINK', KEYS[2])
 -- What was sent or skipped let go of its content as it was counted; references are numbers, and know no second time.
 if failed ~= '1' then return 1 end
 local mark = redis.call('GET', KEYS[3]) or ''
+-- Without its job nobody can say what became of it. Where its verdict is forgotten, one that was sent after all holds
+-- nothing any more.
+local function is_unknown()
+  if string.sub(why, 1, 8) ~= 'unknown:' then return false end
+  if mark ~= '' then return string.sub(mark, 1, 10) == 'v:unknown ' end
+  if ordinal == '-1' then return redis.call('HEXISTS', KEYS[4], 'by:' .. id) == 1 end
+  return redis.call('ZSCORE', KEYS[5], ordinal) ~= false
+end
+if is_unknown() then redis.call('HINCRBY', KEYS[7], '${forgottenUnknowns}', 1) end
 if ordinal == '-1' and string.sub(mark, 1, 7) ~= 'v:sent ' then release_content(KEYS[4], files, id) end
 if keepMark ~= '1' and string.sub(mark, 1, 2) ~= 'w:' then redis.call('UNLINK', KEYS[3]) end
 if ordinal == '-1' then return 1 end
@@ -165,7 +176,7 @@ export interface RetentionStore {
 export function createRetentionStore(redis: Redis, keys: Keys): RetentionStore {
   const lease = defineScript(redis, 'fluxmailLeaseSweep', 1, LEASE)
   const giveBack = defineScript(redis, 'fluxmailGiveSweepBack', 1, GIVE_BACK)
-  const dropJob = defineScript(redis, 'fluxmailDropJob', 6, DROP_JOB)
+  const dropJob = defineScript(redis, 'fluxmailDropJob', 7, DROP_JOB)
   const letGo = defineScript(redis, 'fluxmailLetContentGo', 5, LET_GO)
   const remove = defineScript(redis, 'fluxmailDeleteBatch', 16, DELETE)
   const filePrefix = keys.file('')
@@ -198,7 +209,7 @@ export function createRetentionStore(redis: Redis, keys: Keys): RetentionStore {
       const named = [`${keys.bullPrefix}:${lane}:${set}`, job, keys.mark(id), keys.content(contentHash)]
       const facts = [id, latest, batch?.ordinal ?? -1, set === 'failed' ? '1' : '', isOpen ? '1' : '']
       const answer = await dropJob(
-        [...named, keys.batchFailed(own), keys.batchFiles(own)],
+        [...named, keys.batchFailed(own), keys.batchFiles(own), keys.laneCounts(lane)],
         [...facts, filePrefix, ...files],
       )
       return answer === 1

@@ -5,6 +5,7 @@ import { createRedis, keysOf, type Redis } from '../../src/redis.js'
 import { eventually } from '../helpers/eventually.js'
 import { type MailFlow, openMailFlow, openRedis, quickLanes, rowsTo } from '../helpers/mail-flow.js'
 import { unpackRows } from '../helpers/unpacked.js'
+import { exposed } from '../telemetry/exposed.js'
 
 const content = {
   subject: 'Hello {{ name }}',
@@ -249,3 +250,44 @@ test('a cancelled batch is deleted with its jobs, where no worker runs', async (
   const bulk = (await flow.queue.status()).find(({ lane }) => lane === 'bulk')
   expect(bulk).toMatchObject({ accepted: 200, skipped: 200, pending: 0, waiting: 0 })
 })
+
+test.each([
+  ['remembered', false],
+  ['forgotten', true],
+])(
+  'of unknowns whose jobs go only those count as forgotten that nobody resolved, their verdicts being %s',
+  async (_what, isForgotten) => {
+    await using flow = await openMailFlow()
+    await using redis = openRedis(flow)
+    const keys = keysOf(flow.name)
+    const worker = await flow.work({ lanes: { transactional: lanes.bulk, bulk: lanes.bulk } as typeof lanes })
+    const recipients = ['sent', 'not', 'left'].map((name) => `lost-${name}@example.com`)
+    const email = flow.mail.create({ subject: 'Hi', body: 'Hi', recipients })
+    const ids = (await flow.queue.enqueue(email)).deliveries.map(({ id }) => id)
+    const batch = await flow.queue.enqueueBatch(
+      recipients.map((to) => ({ to, name: 'A' })),
+      content,
+    )
+    const unknown = async () => [
+      await exposed(worker, 'fluxmail_unknown{lane="transactional"}'),
+      await exposed(worker, 'fluxmail_unknown{lane="bulk"}'),
+    ]
+    await eventually('all are unknown', async () => (await unknown()).join() === '3,3')
+    for (const [first = '', second = ''] of [ids, [0, 1].map((row) => `${batch.id}.${row}`)]) {
+      await flow.queue.resolve(first, 'sent')
+      await flow.queue.resolve(second, 'not_sent')
+    }
+    expect(await unknown()).toEqual([1, 1])
+    const marks = [...ids, `${batch.id}.0`, `${batch.id}.1`, `${batch.id}.2`].map(keys.mark)
+    if (isForgotten) await redis.unlink(...marks)
+    await sweep(flow, 700)
+    expect(await unknown()).toEqual([0, 0])
+    const counts = ['transactional', 'bulk'].map((lane) =>
+      redis.hmget(keys.laneCounts(lane), 'unknown', 'forgotten'),
+    )
+    expect(await Promise.all(counts)).toEqual([
+      ['1', '1'],
+      ['1', '1'],
+    ])
+  },
+)

@@ -46,6 +46,16 @@ test('an unknown is counted for as long as nobody has resolved it', async () => 
   expect(await exposed(worker, 'fluxmail_unknown{lane="transactional"}')).toBe(0)
 })
 
+test('an unknown that nobody resolved is not counted any more once it is not kept any more', async () => {
+  await using flow = await openMailFlow()
+  const worker = await flow.work({ retention: { failedSeconds: 2 } })
+  const series = 'fluxmail_unknown{lane="bulk"}'
+  await flow.queue.enqueueBatch([{ to: 'lost-x@example.com' }], content)
+  await eventually('it is unknown', async () => (await exposed(worker, series)) === 1)
+  await eventually('its time is over', async () => (await exposed(worker, series)) === 0)
+  expect(await flow.queue.status()).toMatchObject([{}, { lane: 'bulk', unknown: 1 }])
+})
+
 test('with shards each has a Redis of its own', async () => {
   await using flow = await openMailFlow()
   const worker = await flow.work({ shards: 2, relays: { main: { host: '127.0.0.1', port: 1 } } })

@@ -20,7 +20,7 @@ export const fleetMetrics = {
   },
   fluxmail_unknown: {
     type: 'gauge',
-    help: `Deliveries that stand as unknown now and wait for a person. ${sameEverywhere}`,
+    help: `Deliveries that stand as unknown now and wait for a person, for as long as they are kept. ${sameEverywhere}`,
     labels: ['lane'],
   },
   fluxmail_batches: {
