@@ -6,7 +6,7 @@ import type { ComposedContent, Content, LiteralContent, RawContent } from './con
 import { hashContent } from './content-hash.js'
 import { type ContentParts, compileParts } from './content-parts.js'
 import { mailboxHeader, textHeader, wordHeader } from './header-line.js'
-import { createSkeleton, type EncodedFile, type Skeleton } from './mime.js'
+import { createSkeleton, type EncodedFile, type Filled, type Skeleton } from './mime.js'
 
 export { parseContent } from './parse-content.js'
 
@@ -24,6 +24,12 @@ export interface RenderInput {
 export interface RenderedMessage {
   /** The whole message, lines ended by CRLF. All but templates share it, so nobody may write to it. */
   readonly bytes: Buffer
+  /** The same in pieces, where some of them are shared with other messages. */
+  readonly pieces?: readonly Buffer[]
+  /** Whether every CR and LF in it is known to be part of a CRLF. */
+  readonly hasLines?: boolean
+  /** Lines in it, or in its first piece, that other messages have too. */
+  readonly fixed?: Filled['fixed']
   readonly messageId: string
   /** Whether its body has bytes over 127, which needs 8BITMIME (RFC 6152); ours never has. */
   readonly eightBit?: boolean
@@ -52,6 +58,26 @@ function raw(content: RawContent, fileOf: (hash: string) => Buffer): CompiledCon
   return { sender, render: () => rendered }
 }
 
+class ComposedMessage implements RenderedMessage {
+  readonly pieces: readonly Buffer[]
+  readonly fixed: Filled['fixed']
+  readonly messageId: string
+  readonly hasLines = true
+  #bytes: Buffer | undefined
+
+  constructor({ pieces, fixed }: Filled, messageId: string) {
+    this.pieces = pieces
+    this.fixed = fixed
+    this.messageId = messageId
+  }
+
+  get bytes(): Buffer {
+    const [only] = this.pieces
+    this.#bytes ??= only && this.pieces.length === 1 ? only : Buffer.concat(this.pieces)
+    return this.#bytes
+  }
+}
+
 function composed(content: ComposedContent, fileOf: (hash: string) => Buffer): CompiledContent {
   const parts = compileParts(content)
   const skeleton = createSkeleton(
@@ -78,7 +104,7 @@ function literal(content: LiteralContent, parts: ContentParts, skeleton: Skeleto
   return {
     sender: sender.address,
     render: () => {
-      rendered ??= { bytes: composeLiteral(content, parts, skeleton), messageId }
+      rendered ??= new ComposedMessage(composeLiteral(content, parts, skeleton), messageId)
       return rendered
     },
   }
@@ -99,13 +125,11 @@ function compose(
 ): RenderedMessage {
   const { to, date, variables, attachments } = input
   const messageId = input.messageId()
-  return {
-    bytes: filled({ to: [to], messageId, date, attachments }, shared, parts, skeleton, variables),
-    messageId,
-  }
+  const addressing = { to: [to], messageId, date, attachments }
+  return new ComposedMessage(filled(addressing, shared, parts, skeleton, variables), messageId)
 }
 
-function composeLiteral(content: LiteralContent, parts: ContentParts, skeleton: Skeleton): Buffer {
+function composeLiteral(content: LiteralContent, parts: ContentParts, skeleton: Skeleton): Filled {
   const { to, messageId } = content
   const shared = sharedHeaders(content) + literalHeaders(content)
   return filled({ to, messageId, date: new Date(content.date) }, shared, parts, skeleton, {})
@@ -117,7 +141,7 @@ function filled(
   parts: ContentParts,
   skeleton: Skeleton,
   variables: Readonly<Record<string, unknown>>,
-): Buffer {
+): Filled {
   const headers = ownHeaders(addressing) + shared + renderedHeaders(parts, variables)
   // HTML first: a mistake in it is in the text derived from it too, and is better told of its source.
   const html = parts.html?.(variables)

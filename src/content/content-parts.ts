@@ -4,6 +4,7 @@
 import { FluxMailError } from '../errors.js'
 import { parseHeaderValue, parseSubject, parseUnsubscribeUrl } from '../message/header.js'
 import type { ComposedContent, LiteralContent, TemplateContent } from './content.js'
+import type { BodyText } from './fixed-text.js'
 import { inlineCss } from './inline-css.js'
 import { compileTemplate } from './template.js'
 import { errorAt } from './template-error.js'
@@ -12,11 +13,12 @@ import { closeGaps, textOfHtml, textOfTemplate } from './text-part.js'
 
 type Variables = Readonly<Record<string, unknown>>
 type Render = (variables: Variables) => string
+type RenderBody = (variables: Variables) => BodyText
 
 export interface ContentParts {
   readonly subject: Render
-  readonly html: Render | undefined
-  readonly text: Render
+  readonly html: RenderBody | undefined
+  readonly text: RenderBody
   readonly unsubscribeUrl: Render | undefined
   /** Further headers; an empty value leaves the header out. */
   readonly headers: readonly { readonly name: string; readonly value: Render }[]
@@ -78,18 +80,20 @@ function strictness(content: TemplateContent): { strict: boolean } {
   return { strict: content.strict ?? false }
 }
 
-function htmlPart(content: TemplateContent): Render | undefined {
+function htmlPart(content: TemplateContent): RenderBody | undefined {
   if (content.html === undefined) return undefined
   const options = { ...strictness(content), autoescape: content.autoescape, name: 'html' }
   // Compiled as it was given first, so that a mistake is reported where its author sees it.
-  const { render } = compileTemplate(content.html, options)
-  return content.inlineCss ? compileTemplate(inlineCss(content.html, 'template'), options).render : render
+  const { renderBody } = compileTemplate(content.html, options)
+  return content.inlineCss
+    ? compileTemplate(inlineCss(content.html, 'template'), options).renderBody
+    : renderBody
 }
 
-function textPart(content: TemplateContent): Render {
+function textPart(content: TemplateContent): RenderBody {
   const { text, html } = content
   if (text !== undefined) {
-    return compileTemplate(text, { ...strictness(content), autoescape: false, name: 'text' }).render
+    return compileTemplate(text, { ...strictness(content), autoescape: false, name: 'text' }).renderBody
   }
   const derived = html === undefined ? '' : derivedText(html)
   const options = { ...strictness(content), autoescape: false, plain: true, name: derivedName }

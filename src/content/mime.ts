@@ -2,8 +2,10 @@
 // Bcc is not known here, so that it can never come into a header.
 
 import type { FileRef, InlineImageRef } from './content.js'
+import { Draft, type Placed } from './draft.js'
+import type { BodyText } from './fixed-text.js'
 import { isSimpleParameter, parameter } from './header-line.js'
-import { encodeBody } from './quoted-printable.js'
+import { type BodyEncoding, writeBody } from './quoted-printable.js'
 
 export interface SkeletonParts {
   readonly hasText: boolean
@@ -15,16 +17,22 @@ export interface SkeletonParts {
 }
 
 export interface Bodies {
-  readonly text?: string | undefined
-  readonly html?: string | undefined
+  readonly text?: BodyText | undefined
+  readonly html?: BodyText | undefined
 }
 
 export interface Skeleton {
   /**
-   * The whole message; `headers` are lines ended by CRLF, without those that describe the body. `own` are attachments
-   * of this message alone, after those that all share.
+   * The whole message, in pieces of which large files are shared with other messages. `headers` are lines ended by CRLF,
+   * without those that describe the body. `own` are attachments of this message alone, after those that all share.
    */
-  fill(headers: string, bodies: Bodies, own?: readonly EncodedFile[]): Buffer
+  fill(headers: string, bodies: Bodies, own?: readonly EncodedFile[]): Filled
+}
+
+export interface Filled {
+  readonly pieces: readonly Buffer[]
+  /** Lines in the first of them that other messages have too. */
+  readonly fixed: readonly Placed[]
 }
 
 /** A file and its lines of base64. */
@@ -129,19 +137,36 @@ function joinPieces(pieces: readonly Piece[]): Piece[] {
   return joined
 }
 
-function fill(headers: string, pieces: readonly Piece[], bodies: Bodies): Buffer {
+/** What is smaller is copied rather than handed over by itself. */
+const SHARED_BYTES = 16 * 1024
+
+let kept: Draft | undefined
+
+function fill(headers: string, pieces: readonly Piece[], bodies: Bodies): Filled {
+  kept ??= new Draft()
+  const draft = kept
+  draft.clear()
   // Only addresses with an international local part are not ASCII here (RFC 6532).
-  const filled = [Buffer.from(headers), ...pieces.flatMap((piece) => fillPiece(piece, bodies))]
-  return Buffer.concat(filled)
+  draft.write(headers)
+  const filled: Buffer[] = []
+  const { fixed } = draft
+  for (const piece of pieces) {
+    if (typeof piece === 'string') writeBody(draft, bodies[piece] ?? '', bodyHeaders[piece])
+    else if (piece.length < SHARED_BYTES) draft.copy(piece)
+    else {
+      if (draft.length > 0) filled.push(draft.take())
+      filled.push(piece)
+    }
+  }
+  if (draft.length > 0) filled.push(draft.take())
+  return { pieces: filled, fixed }
 }
 
-function fillPiece(piece: Piece, bodies: Bodies): readonly Buffer[] {
-  if (typeof piece !== 'string') return [piece]
-  const { encoding, bytes } = encodeBody(bodies[piece] ?? '')
-  return [bodyHeader(piece, encoding), bytes]
-}
+const bodyHeaders = { text: bodyHeader('text/plain'), html: bodyHeader('text/html') }
 
-function bodyHeader(kind: 'text' | 'html', encoding: string): Buffer {
-  const type = kind === 'text' ? 'text/plain' : 'text/html'
-  return ascii(`Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`)
+function bodyHeader(type: string): (encoding: BodyEncoding) => Buffer {
+  const below = (encoding: BodyEncoding) =>
+    ascii(`Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`)
+  const headers = { '7bit': below('7bit'), 'quoted-printable': below('quoted-printable') }
+  return (encoding) => headers[encoding]
 }

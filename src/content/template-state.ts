@@ -1,6 +1,7 @@
 // What one rendering carries along: variables and their scopes, the output, and the fuel that is left.
 // Values that templates make themselves (safe text, callables) are classes of their own, never functions.
 
+import type { FixedText } from './fixed-text.js'
 import { limits } from './template-limits.js'
 import { TemplateFault } from './template-syntax.js'
 
@@ -103,6 +104,8 @@ export class RenderState {
   readonly top = new Scope()
   scope: Scope = this.top
   out = ''
+  /** Where it is there, output goes into it in place of `out`. */
+  pieces: (string | FixedText)[] | undefined
   depth = 0
   /** Where the rendering is, from 1; errors without a place of their own are reported there. */
   line = 1
@@ -114,12 +117,24 @@ export class RenderState {
   }
 
   emit(text: string): void {
+    this.pay(text)
+    if (this.pieces === undefined) this.out += text
+    else this.pieces.push(text)
+  }
+
+  emitFixed(fixed: string | FixedText): void {
+    const text = typeof fixed === 'string' ? fixed : fixed.text
+    this.pay(text)
+    if (this.pieces === undefined) this.out += text
+    else this.pieces.push(fixed)
+  }
+
+  private pay(text: string): void {
     this.written += text.length
     if (this.written > limits.outputChars) {
       throw new TemplateFault(`the output is longer than ${limits.outputChars} characters`)
     }
     this.fuel.spend(1)
-    this.out += text
   }
 
   at(node: { readonly lineno: number; readonly colno: number }): void {
@@ -129,11 +144,13 @@ export class RenderState {
 
   /** Runs `body` and returns what it wrote instead of writing it. */
   capture(body: (state: RenderState) => void): string {
-    const outer = this.out
+    const { out: outer, pieces } = this
     this.out = ''
+    this.pieces = undefined
     body(this)
     const text = this.out
     this.out = outer
+    this.pieces = pieces
     return text
   }
 

@@ -1,6 +1,7 @@
 // Statements of templates as closures: output, conditions, loops, assignments, macros and blocks.
 // What needs other files stands in template-files.ts, which leaves none of it in the text compiled here.
 
+import { fixedText } from './fixed-text.js'
 import type { Evaluate, RenderOptions, Run, TemplateCompiler } from './template-compiler.js'
 import { compileExpression, truthy } from './template-expressions.js'
 import { escapeHtml } from './template-filter.js'
@@ -74,8 +75,8 @@ function output(node: ListNode, compiler: TemplateCompiler): Run {
 
 function outputOf(node: SyntaxNode, compiler: TemplateCompiler): Run {
   if (node.typename === 'TemplateData') {
-    const text = flat(String(node.value))
-    return (state) => state.emit(text)
+    const text = fixedText(flat(String(node.value)))
+    return (state) => state.emitFixed(text)
   }
   const evaluate = compileExpression(node, compiler)
   const { autoescape } = compiler.options

@@ -5,6 +5,7 @@ import { FluxMailError, guarded, messageOf } from '../errors.js'
 import { parseFlag } from '../message/body.js'
 import { fieldError, kindOf } from '../message/field-error.js'
 import { readKnownFields } from '../message/known-fields.js'
+import { type BodyText, type FixedText, fixedText } from './fixed-text.js'
 import type { RenderOptions, Run } from './template-compiler.js'
 import { errorAt } from './template-error.js'
 import { flattenFile } from './template-files.js'
@@ -31,6 +32,8 @@ export interface TemplateFileOptions extends TemplateOptions {
 export interface CompiledTemplate {
   /** Throws FluxMailError `template_error`. */
   render(variables: Readonly<Record<string, unknown>>): string
+  /** The same, as pieces of which those that stand in every message are encoded once. */
+  renderBody(variables: Readonly<Record<string, unknown>>): BodyText
 }
 
 interface CompileOptions extends TemplateOptions {
@@ -43,23 +46,37 @@ interface CompileOptions extends TemplateOptions {
 export function compileTemplate(source: string, options: CompileOptions = {}): CompiledTemplate {
   const { autoescape = true, strict = false, plain = false } = options
   const run = located(source, options, () => compiled(source, { autoescape, strict, plain }))
+  const start = (variables: Readonly<Record<string, unknown>>) =>
+    new RenderState(new Variables(variables, templateGlobals))
   return {
     render: (variables) => {
-      const state = new RenderState(new Variables(variables, templateGlobals))
+      const state = start(variables)
       return located(source, options, () => rendered(run, state), state)
+    },
+    renderBody: (variables) => {
+      const state = start(variables)
+      return located(source, options, () => renderedBody(run, state), state)
     },
   }
 }
 
 function compiled(source: string, options: RenderOptions): Run {
   const constant = /\{[{%#]|#\}/.test(source) ? undefined : source
-  if (constant !== undefined) return (state) => state.emit(constant)
-  return compileTree(parseTemplate(source), options)
+  if (constant === undefined) return compileTree(parseTemplate(source), options)
+  const fixed = fixedText(constant)
+  return (state) => state.emitFixed(fixed)
 }
 
 function rendered(run: Run, state: RenderState): string {
   run(state)
   return state.out
+}
+
+function renderedBody(run: Run, state: RenderState): BodyText {
+  const pieces: (string | FixedText)[] = []
+  state.pieces = pieces
+  run(state)
+  return pieces
 }
 
 function located<Result>(

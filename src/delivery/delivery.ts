@@ -69,10 +69,22 @@ export type Exchange =
  */
 export type LeaveAnswer = MarkAnswer | 'ledger_unreachable' | 'too_late' | 'expired' | 'outside_window'
 
+/** Lines that stand in many messages, and where they do in this one: at the beginning of a line. */
+export interface FixedLines {
+  readonly at: number
+  /** The same object in each message. Nobody may write to it. */
+  readonly bytes: Buffer
+}
+
 export interface Transmission {
   readonly from: string
   readonly to: string
-  readonly bytes: Buffer
+  /** The message, whole or in pieces, of which others may share some: nobody may write to them. */
+  readonly bytes: Buffer | readonly Buffer[]
+  /** Whether every CR and LF in it is known to be part of a CRLF; otherwise that is looked for, and mended. */
+  readonly hasLines?: boolean
+  /** Lines in it, or in its first piece, in their order. */
+  readonly fixed?: readonly FixedLines[]
   /** Whether the body has bytes over 127: then the relay must announce 8BITMIME (RFC 6152). */
   readonly eightBit?: boolean
   /** Whether the header has them: then the relay must announce SMTPUTF8 (RFC 6531). */

@@ -20,7 +20,9 @@ export async function transmit(attempt: Attempt): Promise<Attempt> {
   const exchange = await grant.transmit({
     from: sender,
     to: delivery.recipient.address,
-    bytes: message.bytes,
+    bytes: message.pieces ?? message.bytes,
+    hasLines: message.hasLines ?? false,
+    fixed: message.fixed ?? [],
     eightBit: message.eightBit ?? false,
     smtpUtf8: message.smtpUtf8 ?? false,
     signal,

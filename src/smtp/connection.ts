@@ -1,7 +1,7 @@
 // nodemailer's connection, with what it leaves out: SMTPUTF8 for the sake of the header, and what it knows of the
 // relay but tells nobody. The only place that knows its inner names.
 
-import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import SMTPConnection, { type SMTPEnvelope, type SMTPError } from 'nodemailer/lib/smtp-connection'
 import { systemClock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
 import type { Asked } from '../delivery/delivery.js'
@@ -15,12 +15,15 @@ interface Hidden {
   readonly _responseQueue: readonly string[]
   readonly _responsePartial: boolean
   readonly _remainder: string
+  readonly _responseActions: ((reply: string) => void)[]
   _connectToHost(options: object, secure: boolean): void
   _onConnect(): void
   _onTimeout(): void
   _sendCommand(command: string, logged?: string): void
   _upgradeConnection(done: Upgraded): void
   _processResponse(): void
+  _setEnvelope(envelope: SMTPEnvelope, done: (error?: SMTPError | null) => void): void
+  _actionSMTPStream(reply: string, done: Replied): void
 }
 
 /** Long enough for what waits at the socket to be read. */
@@ -39,10 +42,13 @@ const askedBy = new Map<string, Asked>([
 ])
 /** Part of no message. */
 const betweenMessages = new Set(['RSET', 'QUIT'])
+/** nodemailer wants a message; what is sent is written by whoever sends it. */
+const writtenElsewhere = 'the body'
 const noEvents: WireEvents = { timed: () => undefined, replied: () => undefined }
 
 const hidden = SMTPConnection.prototype as unknown as Hidden
 
+type Replied = (error: SMTPError | null | undefined, reply?: string) => void
 type Upgraded = (error?: Error | null, isSecure?: boolean) => void
 
 interface Command {
@@ -59,6 +65,9 @@ export class Connection extends SMTPConnection {
   /** What has been asked for and not been answered, the oldest first. */
   readonly #unanswered: Command[] = [{ asked: 'greeting', isOther: false }]
   #isInBody = false
+  #beginBody: () => void = () => undefined
+  /** Commands that are to go out in one write. */
+  #batch: string | undefined
 
   constructor(relay: RelayConfig, events: WireEvents = noEvents) {
     super(connectionOptions(relay))
@@ -74,6 +83,12 @@ export class Connection extends SMTPConnection {
   /** Whether it announced a login. */
   get offersLogin(): boolean {
     return ((this as unknown as Hidden)._supportedAuth ?? []).length > 0
+  }
+
+  /** Whether what is written may still leave. */
+  get takesBytes(): boolean {
+    const socket = this._socket
+    return !this.destroyed && !!socket && socket.writable
   }
 
   /** What the relay owes an answer to. */
@@ -96,6 +111,28 @@ export class Connection extends SMTPConnection {
     return new Promise((resolve) => {
       socket.write('', (error) => resolve(!error))
     })
+  }
+
+  /**
+   * Hands over the envelope, and has `beginBody` write the body once the relay waits for it. `done` is called once: with
+   * an error, or with the reply that came after.
+   */
+  carry(envelope: SMTPEnvelope, beginBody: () => void, done: Replied): void {
+    this.#beginBody = beginBody
+    super.send(envelope, writtenElsewhere, (error, info) => done(error, info?.response))
+  }
+
+  write(pieces: readonly Buffer[]): void {
+    const socket = this._socket
+    if (!socket) return
+    const [only] = pieces
+    if (only && pieces.length === 1) {
+      socket.write(only)
+      return
+    }
+    socket.cork()
+    for (const piece of pieces) socket.write(piece)
+    socket.uncork()
   }
 
   setSocketTimeout(timeoutMs: number): void {
@@ -148,7 +185,26 @@ export class Connection extends SMTPConnection {
     const isOther = betweenMessages.has(verb)
     this.#unanswered.push({ asked, isOther })
     if (!isOther) this.#begin(asked)
-    hidden._sendCommand.call(this, adds ? command.replace('>', '> SMTPUTF8') : command, logged)
+    const said = adds ? command.replace('>', '> SMTPUTF8') : command
+    if (this.#batch === undefined) hidden._sendCommand.call(this, said, logged)
+    else this.#batch += this.#batch === '' ? said : `\r\n${said}`
+  }
+
+  /** With PIPELINING the whole of it goes out in one write. */
+  _setEnvelope(envelope: SMTPEnvelope, done: (error?: SMTPError | null) => void): void {
+    this.#batch = ''
+    hidden._setEnvelope.call(this, envelope, done)
+    const batch = this.#batch
+    this.#batch = undefined
+    if (batch !== '') hidden._sendCommand.call(this, batch)
+  }
+
+  /** nodemailer would pipe the message through two streams and write the final dot by itself. */
+  _createSendStream(done: Replied) {
+    const { _responseActions: actions } = this as unknown as Hidden
+    actions.push((reply) => hidden._actionSMTPStream.call(this, reply, done))
+    const write = () => this.#beginBody()
+    return { outByteCount: 0, write, end: () => undefined }
   }
 
   /** A reply is taken off once it has been acted on, so that its error is still about it. */

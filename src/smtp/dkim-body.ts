@@ -1,47 +1,194 @@
 // The body hash of DKIM: SHA-256 over the relaxed body (RFC 6376, 3.4.4).
-// Linear in the bytes whatever they are, and with a pause after each slice of a large body.
+// Linear in the bytes whatever they are, and with a pause after each slice of a large body. Lines that stand in many
+// messages are relaxed once.
 
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
+import type { FixedLines } from '../delivery/delivery.js'
 
 /** What is hashed between two pauses: about a millisecond's worth. */
 const SLICE_BYTES = 128 * 1024
-const blank = new Set([...Buffer.from(' \t\r\n')])
-/** What a relaxed body does not hold: a run of blanks, a tab, a blank at the end of a line. */
-const unrelaxed = /[ \t][ \t\r]|\t/
+/** Pieces from this size on may be shared by many messages. */
+const SHARED_BYTES = 64 * 1024
 
-/** Base64. Lines are ended by CRLF. `pause` is waited for between slices, so that others get their turn. */
-export async function hashBody(body: Buffer, pause: () => Promise<void>): Promise<string> {
-  const hash = createHash('sha256')
-  const end = contentEnd(body)
-  for (let at = 0; at < end; ) {
-    if (at > 0) await pause()
-    const next = sliceEnd(body, at, end)
-    const lines = body.subarray(at, next)
-    const text = lines.toString('latin1')
-    if (unrelaxed.test(text)) hash.update(relaxedLines(text), 'latin1')
-    else hash.update(lines)
-    at = next
-  }
-  if (end > 0) hash.update('\r\n')
-  return hash.digest('base64')
+const TAB = 9
+const LF = 10
+const CR = 13
+const SPACE = 32
+
+export interface HashedBody {
+  readonly pieces: readonly Buffer[]
+  /** Lines in the first of them. */
+  readonly fixed: readonly FixedLines[]
 }
 
-/** Where the blanks and empty lines begin that end the body. */
-function contentEnd(body: Buffer): number {
-  let end = body.length
-  while (end > 0 && blank.has(body[end - 1] ?? 0)) end -= 1
+/** Base64. Lines are ended by CRLF. `pause` is waited for between slices, so that others get their turn. */
+export async function hashBody(body: HashedBody, pause: () => Promise<void>): Promise<string> {
+  const relaxing = new Relaxing()
+  let since = 0
+  for (const part of partsOf(body)) {
+    for (let from = part.from; from < part.end; from += SLICE_BYTES) {
+      const end = Math.min(from + SLICE_BYTES, part.end)
+      if (since > 0 && since + end - from > SLICE_BYTES) {
+        relaxing.flush()
+        await pause()
+        since = 0
+      }
+      since += end - from
+      relaxing.take(part, from, end)
+    }
+  }
+  return relaxing.digest()
+}
+
+interface Part {
+  readonly bytes: Buffer
+  readonly from: number
+  readonly end: number
+  /** What stands after it, where that is in other bytes. */
+  readonly next: number | undefined
+  /** Whether there is nothing to relax within it. */
+  readonly isRelaxed: boolean
+}
+
+/** Without the blanks and empty lines that end the body. */
+function partsOf({ pieces, fixed }: HashedBody): Part[] {
+  const parts: Part[] = []
+  let next: number | undefined
+  for (let index = pieces.length - 1; index >= 0; index -= 1) {
+    const whole = pieces[index] as Buffer
+    const end = parts.length === 0 ? contentEnd(whole) : whole.length
+    if (end === 0) continue
+    if (index === 0 && fixed.length > 0) parts.push(...partedByLines(whole, end, next, fixed).reverse())
+    else parts.push({ bytes: whole, from: 0, end, next, isRelaxed: isRelaxed(whole) })
+    next = whole[0]
+  }
+  return parts.reverse()
+}
+
+function contentEnd(bytes: Buffer): number {
+  let end = bytes.length
+  while (end > 0 && isBlankOrEnd(bytes[end - 1])) end -= 1
   return end
 }
 
-/** A slice holds whole lines, however long one is. */
-function sliceEnd(body: Buffer, start: number, end: number): number {
-  if (end - start <= SLICE_BYTES) return end
-  const within = body.lastIndexOf('\r\n', start + SLICE_BYTES)
-  const lineEnd = within > start ? within : body.indexOf('\r\n', start + SLICE_BYTES)
-  return lineEnd === -1 ? end : Math.min(lineEnd + 2, end)
+function isBlankOrEnd(byte: number | undefined): boolean {
+  return byte === SPACE || byte === CR || byte === LF || byte === TAB
 }
 
-/** In two steps: one expression for both would look at a long run of blanks again from each of them. */
-function relaxedLines(text: string): string {
-  return text.replace(/[ \t]{2,}|\t/g, ' ').replaceAll(' \r\n', '\r\n')
+function partedByLines(
+  bytes: Buffer,
+  end: number,
+  next: number | undefined,
+  fixed: readonly FixedLines[],
+): Part[] {
+  const parts: Part[] = []
+  let from = 0
+  for (const { at, bytes: lines } of fixed) {
+    const { length, relaxed } = relaxedLines(lines)
+    if (length === 0 || at < from || at + length > end) continue
+    if (at > from) parts.push({ bytes, from, end: at, next, isRelaxed: false })
+    parts.push({ bytes: relaxed, from: 0, end: relaxed.length, next: undefined, isRelaxed: true })
+    from = at + length
+  }
+  if (from < end) parts.push({ bytes, from, end, next, isRelaxed: false })
+  return parts
+}
+
+interface RelaxedLines {
+  /** How much of the bytes is whole lines. */
+  readonly length: number
+  readonly relaxed: Buffer
+}
+
+const known = new WeakMap<Buffer, RelaxedLines>()
+
+function relaxedLines(bytes: Buffer): RelaxedLines {
+  const before = known.get(bytes)
+  if (before) return before
+  const lastEnd = bytes.lastIndexOf('\r\n')
+  const length = lastEnd === -1 ? 0 : lastEnd + 2
+  const out = Buffer.allocUnsafe(length)
+  const part = { bytes, from: 0, end: length, next: undefined, isRelaxed: false }
+  const lines = { length, relaxed: out.subarray(0, relax(part, false, out, 0)) }
+  known.set(bytes, lines)
+  return lines
+}
+
+/** What a relaxed body does not hold, and what it may not hold at the end of a piece. */
+const unrelaxed = /[ \t][ \t\r]|\t|[ \t]$/
+const areRelaxed = new WeakMap<Buffer, boolean>()
+
+/** Asked of what may be shared alone: looking is as dear as relaxing. */
+function isRelaxed(piece: Buffer): boolean {
+  if (piece.length < SHARED_BYTES) return false
+  const before = areRelaxed.get(piece)
+  if (before !== undefined) return before
+  const isSo = !unrelaxed.test(piece.toString('latin1'))
+  areRelaxed.set(piece, isSo)
+  return isSo
+}
+
+/** Writes relaxed bytes but blanks at their end, and says up to where. */
+function relax({ bytes, from, end, next }: Part, wasAfterBlank: boolean, out: Buffer, start: number): number {
+  let isAfterBlank = wasAfterBlank
+  let to = start
+  for (let at = from; at < end; at += 1) {
+    const byte = bytes[at] as number
+    if (byte === SPACE || byte === TAB) isAfterBlank = true
+    else {
+      if (isAfterBlank) {
+        const isLineEnd = byte === CR && (at + 1 < bytes.length ? bytes[at + 1] : next) === LF
+        if (!isLineEnd) out[to++] = SPACE
+        isAfterBlank = false
+      }
+      out[to++] = byte
+    }
+  }
+  return to
+}
+
+function endsWithBlank({ bytes, end }: Part): boolean {
+  const last = bytes[end - 1]
+  return last === SPACE || last === TAB
+}
+
+const ROOM_BYTES = SLICE_BYTES + 1
+/** Nobody writes to it across a pause. */
+let room: Buffer | undefined
+
+class Relaxing {
+  readonly #hash: Hash = createHash('sha256')
+  #isAfterBlank = false
+  #isEmpty = true
+  #waiting = 0
+
+  take(part: Part, from: number, end: number): void {
+    const slice = from === part.from && end === part.end ? part : { ...part, from, end }
+    const size = end - from
+    room ??= Buffer.allocUnsafeSlow(ROOM_BYTES)
+    this.#isEmpty = false
+    if (this.#waiting + size >= ROOM_BYTES) this.flush()
+    const isAsItIs = part.isRelaxed && !this.#isAfterBlank
+    if (isAsItIs && size >= SHARED_BYTES) {
+      this.flush()
+      this.#hash.update(part.bytes.subarray(from, end))
+    } else if (isAsItIs) {
+      part.bytes.copy(room, this.#waiting, from, end)
+      this.#waiting += size
+    } else {
+      this.#waiting = relax(slice, this.#isAfterBlank, room, this.#waiting)
+      this.#isAfterBlank = endsWithBlank(slice)
+    }
+  }
+
+  flush(): void {
+    if (this.#waiting > 0 && room) this.#hash.update(room.subarray(0, this.#waiting))
+    this.#waiting = 0
+  }
+
+  digest(): string {
+    this.flush()
+    if (!this.#isEmpty) this.#hash.update('\r\n')
+    return this.#hash.digest('base64')
+  }
 }

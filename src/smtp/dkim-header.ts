@@ -46,10 +46,10 @@ function nameOf(text: string): string {
 
 /** Unfolded, runs of spaces and tabs as one space, none at the ends. */
 export function relaxed(value: string): string {
-  return value
-    .replaceAll('\r\n', '')
-    .replace(/[ \t]+/g, ' ')
-    .replace(/^ | $/g, '')
+  const unfolded = value.includes('\r\n') ? value.replaceAll('\r\n', '') : value
+  const single = /[ \t]{2}|\t/.test(unfolded) ? unfolded.replace(/[ \t]+/g, ' ') : unfolded
+  const start = single.startsWith(' ') ? 1 : 0
+  return single.slice(start, single.length > start && single.endsWith(' ') ? -1 : undefined)
 }
 
 /** The names to sign, in the order of `h=`: each as often as it stands, and once more where it is sealed. */

@@ -3,60 +3,80 @@
 
 import { createHash, sign } from 'node:crypto'
 import type { Clock } from '../clock.js'
-import { hashBody } from './dkim-body.js'
+import type { FixedLines } from '../delivery/delivery.js'
+import { piecesOf } from './data.js'
+import { type HashedBody, hashBody } from './dkim-body.js'
 import { parseFields, relaxed, signedFields, signedNames } from './dkim-header.js'
 import type { DkimConfig } from './dkim-options.js'
 
 export interface Signer {
-  /** The DKIM-Signature header of a message, ended by CRLF. Made once for each Buffer, which nobody may write to. */
-  sign(bytes: Buffer): Promise<Buffer>
+  /** The DKIM-Signature header of a message, ended by CRLF. Made once for each object, which nobody may write to. */
+  sign(message: Buffer | readonly Buffer[], fixed?: readonly FixedLines[]): Promise<Buffer>
 }
 
 const LINE_LENGTH = 76
+const FOLD_LENGTH = 72
 
 export function createSigner(dkim: DkimConfig, clock: Clock): Signer {
-  const signatures = new WeakMap<Buffer, Promise<Buffer>>()
+  const signatures = new WeakMap<object, Promise<Buffer>>()
   const pause = () => clock.sleep(0)
+  const above = headerAbove(dkim)
   return {
-    sign(bytes) {
-      const known = signatures.get(bytes)
+    sign(message, fixed = []) {
+      const known = signatures.get(message)
       if (known) return known
-      const signature = signatureOf(bytes, dkim, pause)
-      signatures.set(bytes, signature)
-      signature.catch(() => signatures.delete(bytes))
+      const signature = signatureOf({ pieces: piecesOf(message), fixed }, dkim, above, pause)
+      signatures.set(message, signature)
+      signature.catch(() => signatures.delete(message))
       return signature
     },
   }
 }
 
-async function signatureOf(bytes: Buffer, dkim: DkimConfig, pause: () => Promise<void>): Promise<Buffer> {
-  const { header, body } = split(bytes)
+type Above = (names: readonly string[]) => string
+
+async function signatureOf(
+  message: HashedBody,
+  dkim: DkimConfig,
+  above: Above,
+  pause: () => Promise<void>,
+): Promise<Buffer> {
+  const { header, body } = split(message)
   const fields = parseFields(header)
   const names = signedNames(fields, dkim.skipFields)
-  const unsigned = unsignedHeader(dkim, names, await hashBody(body, pause))
+  const unsigned = `${above(names)} bh=${await hashBody(body, pause)};\r\n b=`
   const value = relaxed(unsigned.slice(unsigned.indexOf(':') + 1))
   const signed = Buffer.from(`${signedFields(fields, names)}dkim-signature:${value}`, 'latin1')
   const signature = await signBytes(signed, dkim)
-  return Buffer.from(`${unsigned}${folded(signature.toString('base64'))}\r\n`)
+  return Buffer.from(`${unsigned}${folded(signature.toString('base64'))}\r\n`, 'latin1')
 }
 
-function split(bytes: Buffer): { header: string; body: Buffer } {
+function split({ pieces, fixed }: HashedBody): { header: string; body: HashedBody } {
+  const [first = Buffer.alloc(0), ...rest] = pieces
   // Without a header the first line is the empty one.
-  const end = bytes[0] === 0x0d ? -2 : bytes.indexOf('\r\n\r\n')
-  if (end === -1) return { header: bytes.toString('latin1'), body: Buffer.alloc(0) }
-  return { header: bytes.toString('latin1', 0, Math.max(end, 0)), body: bytes.subarray(end + 4) }
+  const end = first[0] === 0x0d ? -2 : first.indexOf('\r\n\r\n')
+  if (end === -1) {
+    if (rest.length > 0) return split({ pieces: [Buffer.concat(pieces)], fixed })
+    return { header: first.toString('latin1'), body: { pieces: [], fixed: [] } }
+  }
+  const bodyAt = end + 4
+  const below = fixed.filter(({ at }) => at >= bodyAt).map(({ at, bytes }) => ({ at: at - bodyAt, bytes }))
+  return {
+    header: first.toString('latin1', 0, Math.max(end, 0)),
+    body: { pieces: [first.subarray(bodyAt), ...rest], fixed: below },
+  }
 }
 
-function unsignedHeader({ domainName, keySelector, key }: DkimConfig, names: string[], hash: string): string {
+/** The lines above `bh=`; messages of one content have the same names, so that those of the last are kept. */
+function headerAbove({ domainName, keySelector, key }: DkimConfig): Above {
   const algorithm = key.asymmetricKeyType === 'ed25519' ? 'ed25519-sha256' : 'rsa-sha256'
-  return [
-    `DKIM-Signature: v=1; a=${algorithm}; c=relaxed/relaxed;`,
-    ` d=${domainName};`,
-    ` s=${keySelector};`,
-    ` ${nameList(names)};`,
-    ` bh=${hash};`,
-    ' b=',
-  ].join('\r\n')
+  const first = `DKIM-Signature: v=1; a=${algorithm}; c=relaxed/relaxed;\r\n d=${domainName};\r\n s=${keySelector};`
+  let last: { readonly names: string; readonly lines: string } | undefined
+  return (names) => {
+    const joined = names.join(':')
+    if (last?.names !== joined) last = { names: joined, lines: `${first}\r\n ${nameList(names)};\r\n` }
+    return last.lines
+  }
 }
 
 function nameList(names: readonly string[]): string {
@@ -76,7 +96,10 @@ function nameList(names: readonly string[]): string {
 
 /** The first line has `b=` before it. */
 function folded(base64: string): string {
-  return base64.replace(/.{72}(?=.)/g, '$&\r\n  ')
+  let lines = base64.slice(0, FOLD_LENGTH)
+  for (let at = FOLD_LENGTH; at < base64.length; at += FOLD_LENGTH)
+    lines += `\r\n  ${base64.slice(at, at + FOLD_LENGTH)}`
+  return lines
 }
 
 function signBytes(bytes: Buffer, { key }: DkimConfig): Promise<Buffer> {

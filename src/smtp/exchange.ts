@@ -3,10 +3,12 @@
 
 import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
-import type { Asked, Exchange, Transmission } from '../delivery/delivery.js'
+import type { Asked, Exchange, LeaveAnswer, Transmission } from '../delivery/delivery.js'
 import type { Stage } from '../delivery/replies.js'
-import { Body } from './body.js'
+import { messageOf } from '../errors.js'
+import { carryBody, sizeOf } from './body.js'
 import type { Connection } from './connection.js'
+import { piecesOf } from './data.js'
 import { type Broken, faultOf, hungUp, isRefusal, outOfTurn, type Place } from './fault.js'
 
 /** A message with what stands above it on the wire. */
@@ -20,49 +22,97 @@ export function exchangeOn(
   relay: RelayConfig,
   outgoing: Outgoing,
 ): Promise<Exchange> {
-  const { from, to, bytes, head, beforeBody, eightBit = false, smtpUtf8 = false } = outgoing
-  return new Promise((resolve) => {
-    let phase: Broken['phase'] = 'envelope'
-    const place = (): Place => ({ phase, stage: phase === 'window' ? 'body' : connection.asked })
-    const settle = (exchange: Exchange) => {
-      connection.off('end', onEnd)
-      if (phase === 'window') connection.setSocketTimeout(relay.timeoutMs)
-      // The rest of a body that was answered too early is still on its way: the connection is of no use any more.
-      else if (body.begun) connection.close()
-      resolve(exchange)
+  return new Promise((resolve) => new Going(connection, relay, outgoing, resolve).begin())
+}
+
+class Going {
+  readonly #connection: Connection
+  readonly #relay: RelayConfig
+  readonly #outgoing: Outgoing
+  readonly #resolve: (exchange: Exchange) => void
+  /** A connection that is closed on this side calls nobody back; an error that ends it does, right after this event. */
+  readonly #onEnd = () => queueMicrotask(() => this.#settle(hungUp(this.#place)))
+  #phase: Broken['phase'] = 'envelope'
+  /** Whether the relay waits for the body, or has heard of it. */
+  #isBodyBegun = false
+  #isSettled = false
+
+  constructor(
+    connection: Connection,
+    relay: RelayConfig,
+    outgoing: Outgoing,
+    resolve: (exchange: Exchange) => void,
+  ) {
+    this.#connection = connection
+    this.#relay = relay
+    this.#outgoing = outgoing
+    this.#resolve = resolve
+  }
+
+  begin(): void {
+    const { from, to, bytes, head, eightBit = false, smtpUtf8 = false, hasLines = false } = this.#outgoing
+    const message = head ? [head, ...piecesOf(bytes)] : piecesOf(bytes)
+    this.#connection.once('end', this.#onEnd)
+    this.#connection.saysSmtpUtf8 = smtpUtf8
+    const envelope = { from, to: [to], size: sizeOf(message), use8BitMime: eightBit }
+    const done = (error: SMTPError | null | undefined, reply = '') =>
+      this.#settle(error ? exchangeOf(error, this.#place, this.#relay) : answered(reply, this.#place))
+    this.#connection.carry(envelope, () => void this.#carryBody(message, hasLines), done)
+  }
+
+  async #carryBody(message: readonly Buffer[], hasLines: boolean): Promise<void> {
+    this.#isBodyBegun = true
+    try {
+      const answer = await carryBody({
+        ...{ message, hasLines },
+        flushed: () => this.#connection.flushed(),
+        write: (pieces) => this.#connection.write(pieces),
+        beforeBody: () => this.#leave(),
+        openWindow: () => this.#openWindow(),
+      })
+      if (answer !== undefined && answer !== 'ok') this.#settle({ kind: 'stopped', answer })
+    } catch (error) {
+      const message = messageOf(error)
+      this.#settle({ kind: 'broken', ...this.#place, code: 'ESTREAM', message, cause: error })
     }
-    const openWindow = () => {
-      const early = connection.unreadReply
-      if (early !== '') {
-        settle(outOfTurn(early, place()))
-        return false
-      }
-      phase = 'window'
-      connection.setSocketTimeout(relay.finalReplyTimeoutMs)
-      return true
+  }
+
+  /** It is asked of others than the relay, which waits meanwhile. */
+  async #leave(): Promise<LeaveAnswer> {
+    const { watch } = this.#connection
+    watch.stop()
+    const answer = await this.#outgoing.beforeBody()
+    watch.run('data')
+    return answer
+  }
+
+  #openWindow(): boolean {
+    // Nothing of it would leave here any more; its end settles.
+    if (this.#isSettled || !this.#connection.takesBytes) return false
+    const early = this.#connection.unreadReply
+    if (early !== '') {
+      this.#settle(outOfTurn(early, this.#place))
+      return false
     }
-    // It is asked of others than the relay, which waits meanwhile.
-    const leave = async () => {
-      connection.watch.stop()
-      const answer = await beforeBody()
-      connection.watch.run('data')
-      return answer
-    }
-    const body = new Body({
-      ...{ bytes, head, openWindow },
-      flushed: () => connection.flushed(),
-      beforeBody: leave,
-    })
-    // A connection that is closed on this side calls nobody back; an error that ends it does, right after this event.
-    const onEnd = () => queueMicrotask(() => settle(hungUp(place())))
-    connection.once('end', onEnd)
-    connection.saysSmtpUtf8 = smtpUtf8
-    const size = bytes.length + (head?.length ?? 0)
-    connection.send({ from, to: [to], size, use8BitMime: eightBit }, body, (error, info) => {
-      if (body.refusal !== undefined) settle({ kind: 'stopped', answer: body.refusal })
-      else settle(error ? exchangeOf(error, place(), relay) : answered(info?.response ?? '', place()))
-    })
-  })
+    this.#phase = 'window'
+    this.#connection.setSocketTimeout(this.#relay.finalReplyTimeoutMs)
+    return true
+  }
+
+  get #place(): Place {
+    const phase = this.#phase
+    return { phase, stage: phase === 'window' ? 'body' : this.#connection.asked }
+  }
+
+  #settle(exchange: Exchange): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#connection.off('end', this.#onEnd)
+    if (this.#phase === 'window') this.#connection.setSocketTimeout(this.#relay.timeoutMs)
+    // The rest of a body that was answered too early is still on its way: the connection is of no use any more.
+    else if (this.#isBodyBegun) this.#connection.close()
+    this.#resolve(exchange)
+  }
 }
 
 function answered(response: string, place: Place): Exchange {

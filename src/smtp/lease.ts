@@ -38,7 +38,7 @@ export function createLease(relay: string, wire: Wire, lender: Lender, signer?: 
     async transmit(transmission, { abort } = {}) {
       if (used) throw new TypeError('a lease carries one message')
       used = true
-      const signed = await signedHead(transmission.bytes, signer)
+      const signed = await signedHead(transmission, signer)
       if ('refusal' in signed) {
         lender.giveBack(wire)
         return signed.refusal
@@ -64,9 +64,12 @@ export function createLease(relay: string, wire: Wire, lender: Lender, signer?: 
 }
 
 /** The fault is ours or the key's: it holds the message and fails nobody. */
-async function signedHead(bytes: Buffer, signer?: Signer): Promise<{ readonly head?: Buffer } | Refused> {
+async function signedHead(
+  { bytes, fixed }: Transmission,
+  signer?: Signer,
+): Promise<{ readonly head?: Buffer } | Refused> {
   try {
-    return signer ? { head: await signer.sign(bytes) } : {}
+    return signer ? { head: await signer.sign(bytes, fixed) } : {}
   } catch (error) {
     const message = `the message could not be signed with the key under dkim: ${messageOf(error)}`
     return { refusal: { kind: 'broken', phase: 'connect', code: 'EDKIM', message } }

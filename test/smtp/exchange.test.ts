@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { Connection } from '../../src/smtp/connection.js'
 import { exchangeOn } from '../../src/smtp/exchange.js'
@@ -216,3 +217,69 @@ test('leave is asked for the end of a large body once all before it has left thi
   expect(left).toEqual([0])
   connection.close()
 })
+
+test('a relay that is gone while leave is asked has nothing of the message', async () => {
+  const sessions: Session[] = []
+  await using line = await connectTo({
+    greet: (session) => {
+      sessions.push(session)
+      return '220 ready'
+    },
+  })
+  const beforeBody = async () => {
+    sessions[0]?.hangUp()
+    await eventually('the end is noticed', () => !line.wire.alive)
+    return 'ok' as const
+  }
+  expect(await exchange(line, { beforeBody })).toMatchObject({ kind: 'broken', phase: 'envelope' })
+  expect(line.relay.bodies).toEqual([])
+})
+
+/** What is handed to the system, write by write. */
+function writesOf(socket: Socket): string[] {
+  const writes: string[] = []
+  const { _write, _writev } = socket
+  socket._write = (chunk, ...rest) => {
+    writes.push(String(chunk))
+    _write.call(socket, chunk, ...rest)
+  }
+  socket._writev = (chunks, done) => {
+    writes.push(chunks.map(({ chunk }) => String(chunk)).join(''))
+    _writev?.call(socket, chunks, done)
+  }
+  return writes
+}
+
+for (const [what, size, most] of [
+  ['the whole of a body up to 64 kB', 60_000, 60_100],
+  ['no more than the end of a larger one', 200_000, 1_100],
+] as const) {
+  test(`the write that opens the window holds the final dot, and ${what}`, async () => {
+    await using relay = await openScriptedRelay({ capabilities: ['PIPELINING'] })
+    const config = relayTo(relay.port, { timeoutMs: 5_000 })
+    const connection = new Connection(config)
+    await new Promise<void>((resolve) => connection.connect(() => resolve()))
+    if (!connection._socket) throw new Error('there is no connection')
+    const writes = writesOf(connection._socket)
+    let before = -1
+    const beforeBody = async () => {
+      before = writes.length
+      return 'ok' as const
+    }
+    const shared = Buffer.alloc(size, 'a line of some words\r\n')
+    const bytes = [Buffer.from('Subject: x\r\n\r\n'), shared, Buffer.from('\r\n.a line with a dot')]
+    const exchanged = await exchangeOn(connection, config, {
+      ...messageTo('a@example.com'),
+      bytes,
+      beforeBody,
+    })
+    expect(exchanged.kind).toBe('accepted')
+    expect(writes[0]).toMatch(/^MAIL FROM.*\r\nRCPT TO.*\r\nDATA\r\n$/)
+    expect(writes.length).toBe(before + 1)
+    expect(writes.at(-1)).toMatch(/\r\n\.\.a line with a dot\r\n\.\r\n$/)
+    expect(writes.at(-1)?.length).toBeLessThan(most)
+    const sent = writes.slice(1).join('').replaceAll('\r\n..', '\r\n.')
+    expect(sent).toBe(`${Buffer.concat(bytes)}\r\n.\r\n`)
+    connection.close()
+  })
+}

@@ -20,7 +20,7 @@ export interface Sending {
   signal?: AbortSignal
 }
 
-export function messageTo(to: string, sending: Sending = {}): Transmission {
+export function messageTo(to: string, sending: Sending = {}): Transmission & { readonly bytes: Buffer } {
   return {
     from: 'from@example.com',
     to,

@@ -2,6 +2,7 @@
 
 import { type BatchContent, bundleBatchContent } from '../../content/batch-content.js'
 import { type ContentParts, compileParts } from '../../content/content-parts.js'
+import { textOfBody } from '../../content/fixed-text.js'
 import { readFileLimited } from '../../content/read-file.js'
 import { FluxMailError } from '../../errors.js'
 import { defaultMaxAttachmentBytes } from '../../mail-queue.js'
@@ -80,7 +81,7 @@ function render(parts: ContentParts, variables: Readonly<Record<string, unknown>
       .map(({ name, value }) => ({ name, value: value(variables) }))
       .filter(({ value }) => value !== ''),
     ...(url === undefined ? {} : { unsubscribeUrl: url }),
-    text: parts.text(variables),
+    text: textOfBody(parts.text(variables)),
   }
 }
 
