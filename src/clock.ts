@@ -32,6 +32,11 @@ async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
+/** Calls `run` when what has happened by now has been heard of everywhere; it is no time, and no test waits for it. */
+export function afterTurn(run: () => void): void {
+  setImmediate(run)
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),

@@ -312,7 +312,6 @@ export class DeliveryWorker {
       lane,
       concurrency: this.#config.concurrency,
       lockMs: this.#config.lockMs,
-      finishedSeconds: this.#config.retention.finishedSeconds,
       retry: rule.retry,
       clock: this.#clock,
       providerOf: (address) => this.#permits.providerOf(address),

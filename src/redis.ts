@@ -1,10 +1,11 @@
 // Connections to Redis, and the name of every key that we own, in one list.
 // BullMQ's keys stand beside ours under the same hash tag, so that scripts may touch both on a cluster.
 
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { systemClock } from './clock.js'
 import { FluxMailError, guarded, messageOf } from './errors.js'
 import { clusterConnector } from './redis-cluster.js'
+import { GatheringRedis } from './redis-gathering.js'
 import {
   type ConnectionOptions,
   parseRedisTarget,
@@ -49,8 +50,7 @@ const roles = {
   },
   // A worker outlives Redis being away: BullMQ demands that its commands wait.
   worker: { maxRetriesPerRequest: null },
-  // What many deliveries ask at the same time goes out in one write.
-  ledger: { maxRetriesPerRequest: null, enableAutoPipelining: true },
+  ledger: { maxRetriesPerRequest: null },
 } as const satisfies Record<string, ConnectionOptions>
 
 /**
@@ -78,7 +78,7 @@ export function createRedis(
     ...{ lazyConnect: true, reconnectOnError, disconnectTimeout: DISCONNECT_MS },
   }
   const redis = guarded('invalid_config', 'redis', () =>
-    place.url === undefined ? new Redis(options) : new Redis(place.url, options),
+    place.url === undefined ? new GatheringRedis(options) : new GatheringRedis(place.url, options),
   )
   // Without a listener ioredis prints every failed reconnect to the console.
   redis.on('error', onError)
@@ -272,7 +272,7 @@ function shardKeysOf(own: string) {
   } as const
 }
 
-/** What is kept of one batch. */
+/** What is kept of one batch. Scripts that are called for every delivery are told `batch`, and make the others of it. */
 function batchKeysOf(own: string) {
   return {
     /** Hash: what a batch is and its exact counts. */

@@ -26,8 +26,6 @@ export interface ConsumerOptions {
   readonly lane: string
   readonly concurrency: number
   readonly lockMs: number
-  /** How long a finished job stays. One that failed is removed by the sweeper alone, with what it holds. */
-  readonly finishedSeconds: number
   readonly retry: RetryRule
   readonly clock: Clock
   /** The provider of an address, as far as it is known now. */
@@ -154,7 +152,8 @@ function createWorker(
     drainDelay: 2,
     runRetryDelay: RECONNECT_MS,
     settings: { backoffStrategy },
-    removeOnComplete: { age: options.finishedSeconds, count: MOST_FINISHED },
+    // Those that are too old go with the sweeper; looking for them here would be a search at every delivery's end.
+    removeOnComplete: { count: MOST_FINISHED },
     clock,
   })
   worker.on('error', options.onError)

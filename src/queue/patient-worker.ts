@@ -14,7 +14,8 @@ type DeliveryJob = Job<unknown, JobResult>
 
 export class PatientWorker extends Worker<unknown, JobResult> {
   readonly #clock: Clock
-  #wake = new AbortController()
+  /** Those that are under way. */
+  readonly #waits = new Set<AbortController>()
   #refusals = 0
 
   constructor(
@@ -45,7 +46,7 @@ export class PatientWorker extends Worker<unknown, JobResult> {
 
   /** A job whose data is not JSON would be given back for ever: BullMQ throws while it reads it. */
   protected override createJob(data: JobJson, id: string): DeliveryJob {
-    return super.createJob(readable(data), id) as DeliveryJob
+    return readable(data, (json) => super.createJob(json, id) as DeliveryJob)
   }
 
   /** Takes no more jobs for good. */
@@ -55,15 +56,20 @@ export class PatientWorker extends Worker<unknown, JobResult> {
     return super.pause(doNotWaitActive)
   }
 
-  /** Ends a wait that is under way. */
+  /** Ends the waits that are under way. */
   wake(): void {
-    this.#wake.abort()
-    this.#wake = new AbortController()
+    for (const wait of this.#waits) wait.abort()
   }
 
-  #wait(): Promise<void> {
+  async #wait(): Promise<void> {
     const ms = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#refusals)
     this.#refusals += 1
-    return this.#clock.sleep(ms, this.#wake.signal)
+    const wait = new AbortController()
+    this.#waits.add(wait)
+    try {
+      await this.#clock.sleep(ms, wait.signal)
+    } finally {
+      this.#waits.delete(wait)
+    }
   }
 }

@@ -9,6 +9,7 @@ import { FluxMailError } from '../errors.js'
 import type { Mailbox } from '../message/email-parts.js'
 import type { Entry } from '../store/ledger.js'
 import type { PackedFile } from '../store/packed-rows.js'
+import { isPlainPayload } from './plain-payload.js'
 
 const fields = {
   /** Content, by its SHA-256 in base64url. */
@@ -120,6 +121,14 @@ function shortHash(hex: string): string {
   return Buffer.from(hex, 'hex').toString('base64url')
 }
 
+let lastContent = { short: '', long: '' }
+
+/** Deliveries of one batch come one after another, and name the same content. */
+function contentHashOf({ c: short }: Payload): string {
+  if (lastContent.short !== short) lastContent = { short, long: longHash(short) }
+  return lastContent.long
+}
+
 function longHash(base64url: string): string {
   return Buffer.from(base64url, 'base64url').toString('hex')
 }
@@ -145,6 +154,7 @@ const schemas = new Map<unknown, z.ZodType<Payload>>([
 
 /** Checks what came out of Redis; throws `invalid_payload`, which fails that job alone. */
 export function parsePayload(data: unknown): Payload {
+  if (isPlainPayload(data)) return data as Payload
   const version = typeof data === 'object' && data !== null && 'v' in data ? data.v : undefined
   const schema = version === undefined ? schemaV2 : schemas.get(version)
   if (schema === undefined) throw unknownVersion(version)
@@ -167,7 +177,7 @@ function unknownVersion(version: unknown): FluxMailError {
 
 /** What the ledger knows the delivery of a job by. */
 export function entryOf({ id, lane }: Pick<JobFacts, 'id' | 'lane'>, payload: Payload): Entry {
-  const contentHash = longHash(payload.c)
+  const contentHash = contentHashOf(payload)
   if (payload.b === undefined) return { id, lane, contentHash }
   return { id, lane, contentHash, batch: splitId(id) }
 }

@@ -4,9 +4,14 @@
 import type { JobJson } from 'bullmq'
 import { FluxMailError } from '../errors.js'
 
-/** The stored form of a job, its data replaced by JSON of the text where it is none. */
-export function readable(job: JobJson): JobJson {
-  return isJson(job.data) ? job : { ...job, data: JSON.stringify(job.data) }
+/** Reads the stored form of a job with `read`, its data replaced by JSON of the text where it is none. */
+export function readable<T>(job: JobJson, read: (job: JobJson) => T): T {
+  try {
+    return read(job)
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError) || isJson(job.data)) throw thrown
+    return read({ ...job, data: JSON.stringify(job.data) })
+  }
 }
 
 /** What BullMQ throws when it reads such a job for a caller; anything else is thrown on. */

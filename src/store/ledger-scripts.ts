@@ -62,7 +62,7 @@ local function batch_stopped(batch, ordinal)
 end
 `
 
-// KEYS mark, settled bits, batch, suppressed. ARGV ordinal or -1, address or '', domain. Answers how the delivery
+// KEYS mark, batch, suppressed. ARGV ordinal or -1, address or '', domain. Answers how the delivery
 // stands, and if something bars it, what, and as JSON why. Of a mark it says for how long its attempt may still live.
 export const CLAIM = `
 ${settledBit}
@@ -71,22 +71,22 @@ ${nowMs}
 ${stoppedBatch}
 ${suppressedLua}
 local ordinal = tonumber(ARGV[1])
-local mark = mark_of(KEYS[1], KEYS[2], ordinal, KEYS[3])
-if not mark and bit_is_set(KEYS[2], ordinal) then return { 'v:settled' } end
+local mark = mark_of(KEYS[1], KEYS[2] .. ':settled', ordinal, KEYS[2])
+if not mark and bit_is_set(KEYS[2] .. ':settled', ordinal) then return { 'v:settled' } end
 local standing = mark or ''
 if string.sub(standing, 1, 2) == 'v:' then return { standing } end
 if string.sub(standing, 1, 2) == 'w:' then
   standing = 'w:' .. string.format('%.0f', tonumber(string.match(mark, '^%S+ (%d+)') or '0') - now_ms())
 end
-local barrier, why = batch_stopped(KEYS[3], ordinal)
+local barrier, why = batch_stopped(KEYS[2], ordinal)
 if not barrier then
-  local found = suppression_of(KEYS[4], now_ms(), ARGV[2], ARGV[3])
+  local found = suppression_of(KEYS[3], now_ms(), ARGV[2], ARGV[3])
   if found then barrier, why = 'suppressed', cjson.encode(found) end
 end
 return { standing, barrier, why }
 `
 
-// KEYS mark, settled bits, the lock of the job, batch. An attempt that has its mark goes on, also in a batch that was
+// KEYS mark, the lock of the job, batch. An attempt that has its mark goes on, also in a batch that was
 // stopped since. ARGV ordinal or -1, token, '1' to take over an older mark, life in ms.
 export const MARK = `
 ${beyondMemoryLua}
@@ -95,14 +95,14 @@ ${standingMark}
 ${nowMs}
 ${tokens}
 ${stoppedBatch}
-if redis.call('GET', KEYS[3]) ~= lock_of(ARGV[2]) then return 'superseded' end
-local mark = mark_of(KEYS[1], KEYS[2], tonumber(ARGV[1]), KEYS[4])
+if redis.call('GET', KEYS[2]) ~= lock_of(ARGV[2]) then return 'superseded' end
+local mark = mark_of(KEYS[1], KEYS[3] .. ':settled', tonumber(ARGV[1]), KEYS[3])
 if mark then
   local kind = string.sub(mark, 1, 2)
   if kind == 'v:' then return 'settled' end
   if kind == 'w:' and ARGV[3] ~= '1' and not is_mine(mark, ARGV[2]) then return 'marked' end
-elseif bit_is_set(KEYS[2], tonumber(ARGV[1])) then return 'settled' end
-local stopped = not (mark and is_mine(mark, ARGV[2])) and batch_stopped(KEYS[4], tonumber(ARGV[1]))
+elseif bit_is_set(KEYS[3] .. ':settled', tonumber(ARGV[1])) then return 'settled' end
+local stopped = not (mark and is_mine(mark, ARGV[2])) and batch_stopped(KEYS[3], tonumber(ARGV[1]))
 if stopped then return stopped end
 local others = without(tokens_of(mark), ARGV[2])
 local alive = string.format('%.0f', now_ms() + tonumber(ARGV[4]))
@@ -129,8 +129,8 @@ if others == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 
 return stopped
 `
 
-// KEYS mark, lane counts, batch, settled bits, failures, errors, content, job, outcomes, how long outcomes are kept,
-// suppressed, ordinals that failed, rate, bounced.
+// KEYS mark, lane counts, batch, content, job, outcomes, suppressed. What belongs to one of them is named after it: a
+// name that Redis is told costs more than one that it makes.
 // ARGV outcome, code, token or '', ordinal or -1, reason or '', error or '', error if in doubt, errors kept,
 // file prefix, '1' to spare a mark, ttl of a verdict, then what the outcome stream needs:
 // id, recipient, lane, enqueued at, code, reply; and at last the address to suppress if it failed, or '', and '1' if
@@ -150,8 +150,9 @@ ${countRateLua}
 ${noteFailedLua}
 local asked, code, token, ordinal, reason, failure, doubt, kept, files, spare, ttl = unpack(ARGV, 1, 11)
 ordinal = tonumber(ordinal)
+local bits, failures, errors = KEYS[3] .. ':settled', KEYS[3] .. ':failures', KEYS[3] .. ':errors'
 local outcome, said = asked, ARGV[16]
-local mark = mark_of(KEYS[1], KEYS[4], ordinal, KEYS[3])
+local mark = mark_of(KEYS[1], bits, ordinal, KEYS[3])
 local standing = mark and string.match(mark, '^v:(%S+)')
 local list = tokens_of(mark)
 local others, doubts = without(list, token)
@@ -176,15 +177,15 @@ if standing then
 elseif mark and string.sub(mark, 1, 2) == 'w:' then
   if spare == '1' then return 'w:0' end
   -- Another attempt has taken over: it will say what becomes of the delivery, unless this one was accepted.
-  local isOver = token ~= '' and not is_mine(mark, token) and redis.call('GET', KEYS[8] .. ':lock') ~= lock_of(token)
+  local isOver = token ~= '' and not is_mine(mark, token) and redis.call('GET', KEYS[5] .. ':lock') ~= lock_of(token)
   if isOver and outcome ~= 'sent' then
     if outcome == 'failed' then settle_doubt(KEYS[1], mark, token) end
     return 'w:0'
   end
-elseif not mark and bit_is_set(KEYS[4], ordinal) then return 'v:settled'
+elseif not mark and bit_is_set(bits, ordinal) then return 'v:settled'
 elseif not mark and ordinal < 0 then
   -- A finished job says that this was settled and the verdict forgotten; no job, that its end was long ago.
-  local job = redis.call('HMGET', KEYS[8], 'timestamp', 'finishedOn')
+  local job = redis.call('HMGET', KEYS[5], 'timestamp', 'finishedOn')
   if not job[1] or job[2] then return 'v:settled' end
 end
 
@@ -205,28 +206,28 @@ count(outcome, 1)
 if moved then count(standing, -1) end
 if resent > 0 then count('resent', resent) end
 if hasBatch then
-  redis.call('SETBIT', KEYS[4], ordinal, 1)
+  redis.call('SETBIT', bits, ordinal, 1)
   if moved then
-    if redis.call('HINCRBY', KEYS[5], standing, -1) <= 0 then redis.call('HDEL', KEYS[5], standing) end
-    for _, each in ipairs(redis.call('LRANGE', KEYS[6], 0, -1)) do
-      if cjson.decode(each).id == ARGV[12] then redis.call('LREM', KEYS[6], 1, each) end
+    if redis.call('HINCRBY', failures, standing, -1) <= 0 then redis.call('HDEL', failures, standing) end
+    for _, each in ipairs(redis.call('LRANGE', errors, 0, -1)) do
+      if cjson.decode(each).id == ARGV[12] then redis.call('LREM', errors, 1, each) end
     end
   end
-  if reason ~= '' then redis.call('HINCRBY', KEYS[5], reason, 1) end
-  if failure ~= '' and redis.call('LLEN', KEYS[6]) < tonumber(kept) then redis.call('RPUSH', KEYS[6], failure) end
-  note_failed(KEYS[12], now, ordinal, outcome, moved)
+  if reason ~= '' then redis.call('HINCRBY', failures, reason, 1) end
+  if failure ~= '' and redis.call('LLEN', errors) < tonumber(kept) then redis.call('RPUSH', errors, failure) end
+  note_failed(KEYS[3] .. ':failed', now, ordinal, outcome, moved)
   if not moved then
-    count_rate(KEYS[13], now)
+    count_rate(KEYS[3] .. ':rate', now)
     finish_batch(KEYS[3], now)
   end
 elseif ordinal < 0 and (outcome == 'sent' or outcome == 'skipped') then
-  release_content(KEYS[7], files, ARGV[12])
+  release_content(KEYS[4], files, ARGV[12])
 end
 if outcome == 'failed' and ARGV[18] ~= '' then
-  suppress_bounce(KEYS[11], now, ARGV[18], said)
-  if ARGV[19] == '1' then redis.call('SADD', KEYS[14], ARGV[18]) end
+  suppress_bounce(KEYS[7], now, ARGV[18], said)
+  if ARGV[19] == '1' then redis.call('SADD', KEYS[7] .. ':bounced', ARGV[18]) end
 end
-announce(KEYS[9], KEYS[10], now, outcome, ordinal >= 0, said)
+announce(KEYS[6], KEYS[6] .. ':kept', now, outcome, ordinal >= 0, said)
 return (moved and 'm:' or 'c:') .. outcome .. ' ' .. math.max(0, resent)
 `
 

@@ -98,24 +98,23 @@ export interface Ledger {
 
 /** With `isSharded`, whom a bounce suppresses is noted down for the other shards. */
 export function createLedger(redis: Redis, keys: Keys, isSharded = false): Ledger {
-  const claim = defineScript(redis, 'fluxmailClaim', 4, CLAIM)
-  const mark = defineScript(redis, 'fluxmailMark', 4, MARK)
+  const claim = defineScript(redis, 'fluxmailClaim', 3, CLAIM)
+  const mark = defineScript(redis, 'fluxmailMark', 3, MARK)
   const release = defineScript(redis, 'fluxmailRelease', 2, RELEASE)
-  const record = defineScript(redis, 'fluxmailRecord', 14, RECORD)
+  const record = defineScript(redis, 'fluxmailRecord', 7, RECORD)
   const ordinal = (entry: Entry) => entry.batch?.ordinal ?? -1
-  const markAndBits = (entry: Entry) => [keys.mark(entry.id), keys.batchSettled(entry.batch?.id ?? '')]
   const batchOf = (entry: Entry) => keys.batch(entry.batch?.id ?? '')
   const job = (entry: Entry) => `${keys.bullPrefix}:${entry.lane}:${entry.id}`
 
   return {
     async claim(entry, recipient) {
-      const named = [...markAndBits(entry), batchOf(entry), keys.suppressed]
+      const named = [keys.mark(entry.id), batchOf(entry), keys.suppressed]
       const fields = recipient === undefined ? ['', ''] : suppressionFields(recipient)
       return claimedOf(await claim(named, [ordinal(entry), ...fields]))
     },
     async mark(entry, token, { takeOver, lifeMs }) {
       const facts = [ordinal(entry), token, takeOver ? '1' : '', lifeMs]
-      const named = [...markAndBits(entry), `${job(entry)}:lock`, batchOf(entry)]
+      const named = [keys.mark(entry.id), `${job(entry)}:lock`, batchOf(entry)]
       return (await mark(named, facts)) as MarkAnswer
     },
     async release(entry, token, mayBeAccepted = false) {
@@ -123,22 +122,14 @@ export function createLedger(redis: Redis, keys: Keys, isSharded = false): Ledge
       return (await release([keys.mark(entry.id), batchOf(entry)], facts)) as ReleaseAnswer
     },
     async record(entry, verdict, { spareMarked = false } = {}) {
-      const batch = entry.batch?.id ?? ''
       const named = [
         keys.mark(entry.id),
         keys.laneCounts(entry.lane),
-        keys.batch(batch),
-        keys.batchSettled(batch),
-        keys.batchFailures(batch),
-        keys.batchErrors(batch),
+        batchOf(entry),
         keys.content(entry.contentHash),
         job(entry),
         keys.outcomes,
-        keys.outcomesKept,
         keys.suppressed,
-        keys.batchFailed(batch),
-        keys.batchRate(batch),
-        keys.bounced,
       ]
       const { outcome, code = '-', token = '', suppress, recipient = '' } = verdict
       const kept = [maxBatchErrors, keys.file(''), spareMarked ? '1' : '']

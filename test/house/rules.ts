@@ -57,7 +57,11 @@ const fences: readonly Fence[] = [
   { packages: ['nunjucks', 'juice'], only: ['src/content/'] },
   { packages: ['bottleneck'], only: ['src/delivery/permit.ts'] },
   { packages: ['smtp-server', 'mailparser', 'postal-mime'], only: ['src/ingress/', 'src/sink/'] },
-  { packages: ['ioredis'], only: ['src/redis.ts', 'src/redis-cluster.ts'], typesElsewhere: true },
+  {
+    packages: ['ioredis'],
+    only: ['src/redis.ts', 'src/redis-cluster.ts', 'src/redis-gathering.ts'],
+    typesElsewhere: true,
+  },
   { packages: ['pino', 'prom-client'], only: ['src/telemetry/'] },
 ]
 

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deliveryOf, parsePayload, payloadOf } from '../../src/queue/payload.js'
+import { isPlainPayload } from '../../src/queue/plain-payload.js'
 
 interface Stored {
   readonly id: string
@@ -47,4 +49,51 @@ test.each<[string, unknown, RegExp]>([
   expect(() => parsePayload(data)).toThrow(
     expect.objectContaining({ code: 'invalid_payload', message: expect.stringMatching(reason) }),
   )
+})
+
+const any = fc.anything({ maxDepth: 2 })
+const mostly = (right: fc.Arbitrary<unknown>) =>
+  fc.oneof({ arbitrary: right, weight: 19 }, { arbitrary: any, weight: 1 })
+const needed = {
+  v: mostly(fc.constantFrom<unknown>(2, 2, 2, 2, 1, 3, '2')),
+  c: mostly(fc.constantFrom(c, c, c, c.slice(1))),
+  a: mostly(fc.constantFrom('a@example.com', 'b@example.com', '')),
+}
+const fields = {
+  ...needed,
+  n: mostly(fc.string()),
+  k: mostly(fc.constant(1)),
+  r: mostly(fc.string()),
+  b: mostly(fc.constant(1)),
+  d: mostly(fc.dictionary(fc.oneof(fc.string(), fc.constant('__proto__')), any)),
+  x: mostly(fc.double()),
+  f: mostly(fc.integer()),
+  h: mostly(fc.integer()),
+  s: mostly(fc.integer()),
+  w: mostly(fc.string()),
+  o: mostly(fc.string()),
+}
+
+test('what is believed without the schema is what the schema makes of it', () => {
+  const data = fc.oneof(
+    fc.record(fields, { requiredKeys: ['v', 'c', 'a'] }),
+    fc.record({ ...needed, z: any }, { requiredKeys: [] }),
+  )
+  let believed = 0
+  fc.assert(
+    fc.property(data, (invented) => {
+      const stored = JSON.parse(JSON.stringify(invented)) as object
+      if (!isPlainPayload(stored)) return
+      believed += 1
+      // With a list of attempts it is one that only the schema judges.
+      expect(parsePayload({ ...stored, l: [] })).toEqual({ ...stored, l: [] })
+    }),
+    { numRuns: 2_000 },
+  )
+  expect(believed).toBeGreaterThan(20)
+})
+
+test('a variable that would become a prototype is dropped', () => {
+  const stored: unknown = JSON.parse(`{"v":2,"c":"${c}","a":"a@example.com","d":{"__proto__":{"x":1},"y":2}}`)
+  expect(Object.keys(parsePayload(stored).d ?? {})).toEqual(['y'])
 })
