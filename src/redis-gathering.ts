@@ -6,10 +6,29 @@ import { afterTurn } from './clock.js'
 
 export class GatheringRedis extends Redis {
   #gathering: Redis['stream'] | undefined
+  #last: (() => void)[] = []
+
+  /** Calls `run` at the end of the turn, before what was asked in it is written, so that it may ask for more. */
+  whenWritten(run: () => void): void {
+    this.#last.push(run)
+    if (this.stream) this.#gather()
+    else afterTurn(() => this.#callLast())
+  }
 
   override sendCommand(...args: Parameters<Redis['sendCommand']>): ReturnType<Redis['sendCommand']> {
+    // Nothing that was asked before may come after the end.
+    if (args[0].name === 'quit') this.#callLast()
     this.#gather()
     return super.sendCommand(...args)
+  }
+
+  override disconnect(...args: Parameters<Redis['disconnect']>): void {
+    this.#callLast()
+    super.disconnect(...args)
+  }
+
+  #callLast(): void {
+    for (let run = this.#last.shift(); run !== undefined; run = this.#last.shift()) run()
   }
 
   #gather(): void {
@@ -18,8 +37,12 @@ export class GatheringRedis extends Redis {
     this.#gathering = stream
     stream.cork()
     afterTurn(() => {
-      this.#gathering = undefined
-      stream.uncork()
+      try {
+        this.#callLast()
+      } finally {
+        this.#gathering = undefined
+        stream.uncork()
+      }
     })
   }
 }

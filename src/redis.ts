@@ -2,7 +2,7 @@
 // BullMQ's keys stand beside ours under the same hash tag, so that scripts may touch both on a cluster.
 
 import type { Redis } from 'ioredis'
-import { systemClock } from './clock.js'
+import { afterTurn, systemClock } from './clock.js'
 import { FluxMailError, guarded, messageOf } from './errors.js'
 import { clusterConnector } from './redis-cluster.js'
 import { GatheringRedis } from './redis-gathering.js'
@@ -326,6 +326,12 @@ export function defineScript(
       throw new TypeError(`${name} takes ${numberOfKeys} keys`)
     return command.call(redis, ...keys, ...args)
   }
+}
+
+/** Calls `run` at the end of the turn, before what was asked in it is written. */
+export function whenWritten(redis: Redis, run: () => void): void {
+  if (redis instanceof GatheringRedis) redis.whenWritten(run)
+  else afterTurn(run)
 }
 
 /** Whether Redis has forgotten a script that it was sent, as it does at SCRIPT FLUSH. */

@@ -14,6 +14,7 @@ import { repeatableSeconds, unknownSeconds } from '../store/finished-verdicts.js
 import { createForgetFailed } from '../store/reopen.js'
 import { type Aside, createAside } from './aside.js'
 import { factsOf, isUnknown, type JobResult } from './delivery-record.js'
+import { createFinish } from './finish-jobs.js'
 import { createJobData } from './job-data.js'
 import { PatientWorker } from './patient-worker.js'
 import { deliveryOf, type Payload } from './payload.js'
@@ -152,9 +153,12 @@ function createWorker(
     drainDelay: 2,
     runRetryDelay: RECONNECT_MS,
     settings: { backoffStrategy },
-    // Those that are too old go with the sweeper; looking for them here would be a search at every delivery's end.
-    removeOnComplete: { count: MOST_FINISHED },
     clock,
+  })
+  worker.backend.moveToCompleted = createFinish({
+    ...{ redis, clock, lockMs },
+    backend: worker.backend,
+    kept: MOST_FINISHED,
   })
   worker.on('error', options.onError)
   worker.on('stalled', () => options.onStalled(lane))

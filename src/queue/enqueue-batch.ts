@@ -231,7 +231,7 @@ async function packChunk(
   rows: readonly (string | undefined)[],
   first: number,
 ): Promise<NewChunk> {
-  const text = textOf(rows)
+  const text = Buffer.from(textOf(rows))
   const accepted = rows.filter((row) => row !== undefined).length
   return {
     batchId: id,
@@ -268,7 +268,7 @@ async function report(
   }
 }
 
-function sha256(text: string): string {
+function sha256(text: string | Buffer): string {
   return createHash('sha256').update(text).digest('base64url')
 }
 

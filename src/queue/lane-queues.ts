@@ -1,10 +1,12 @@
 // The BullMQ queues of the lanes as a producer sees them: adding jobs, finding one, counting them.
 // It knows nothing of emails; what a job means stands in payload.ts.
 
-import { type BulkJobOptions, Job, Queue } from 'bullmq'
+import { Job, Queue } from 'bullmq'
+import { systemClock } from '../clock.js'
 import { FluxMailError } from '../errors.js'
 import { gateName } from '../limits/gate.js'
 import { isForgotten, type Keys, type Redis, type ScriptCall, sendScripts } from '../redis.js'
+import { addCalls, defineAdd, type PlainJob } from './add-script.js'
 import { moveBack, moveLeftBehind } from './move-back.js'
 import type { Payload } from './payload.js'
 import { unreadable } from './readable-job.js'
@@ -51,11 +53,12 @@ export interface LaneQueues {
 const ATTEMPTS = 100_000
 /** BullMQ's own event stream, which nothing here reads; its 10,000 events would take 650 kB of Redis a lane. */
 const EVENTS_KEPT = 100
-/** The type that settle.ts answers for. */
-const BACKOFF_TYPE = 'lane'
+/** Of every job. The type of its backoff is what settle.ts answers for. */
+const options = { attempts: ATTEMPTS, backoff: { type: 'lane' } }
 
 export function createLaneQueues(redis: Redis, keys: Keys, lanes: readonly string[]): LaneQueues {
   const queues = new Map<string, Queue>()
+  defineAdd(redis)
 
   const queueOf = (lane: string): Queue => {
     const open = queues.get(lane)
@@ -135,10 +138,12 @@ async function transact(
 ): Promise<Error | undefined> {
   const client = await queue.backend.client
   const transaction = client.multi()
-  for (const newJob of jobs) {
-    const { id, payload, provider } = newJob
-    const name = gateName({ provider, route: payload.r })
-    const job = new Job(queue, name, payload, optionsOf(newJob), id)
+  const { plain, delayed } = parted(jobs)
+  for (const { name, args } of addCalls(queue, plain, options)) transaction.runCommand(name, [...args])
+  for (const newJob of delayed) {
+    const { id, delayMs: delay, enqueuedAt, payload } = newJob
+    const timed = { ...options, jobId: id, delay, ...(enqueuedAt !== undefined && { timestamp: enqueuedAt }) }
+    const job = new Job(queue, nameOf(newJob), payload, timed, id)
     // It only queues the command; what becomes of it is in the answer to all of them.
     queue.backend.addJobToTransaction(transaction, job.asJSON(), id).catch(() => undefined)
   }
@@ -147,9 +152,19 @@ async function transact(
   return answers.find(([error]) => error !== null)?.[0] ?? undefined
 }
 
-function optionsOf(job: NewJob): BulkJobOptions {
-  const { id, enqueuedAt } = job
-  const since = enqueuedAt === undefined ? {} : { timestamp: enqueuedAt }
-  const options = { jobId: id, attempts: ATTEMPTS, backoff: { type: BACKOFF_TYPE }, ...since }
-  return job.delayMs > 0 ? { ...options, delay: job.delayMs } : options
+function nameOf({ provider, payload }: NewJob): string {
+  return gateName({ provider, route: payload.r })
+}
+
+/** Those that wait for a time are BullMQ's to add. */
+function parted(jobs: readonly NewJob[]): { plain: PlainJob[]; delayed: NewJob[] } {
+  const now = systemClock.now()
+  const plain: PlainJob[] = []
+  const delayed: NewJob[] = []
+  for (const job of jobs) {
+    const { id, payload: data, enqueuedAt: timestamp = now } = job
+    if (job.delayMs > 0) delayed.push(job)
+    else plain.push({ id, name: nameOf(job), timestamp, data })
+  }
+  return { plain, delayed }
 }

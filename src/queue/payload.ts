@@ -102,19 +102,16 @@ export function payloadOf(delivery: NewDelivery): Payload {
   const files = delivery.files?.map(
     ([hash, ...facts]) => [shortHash(hash), ...facts] as [string, string, string, number],
   )
-  return {
-    v: 2,
-    c: shortHash(contentHash),
-    a: recipient.address,
-    ...(recipient.name === undefined ? {} : { n: recipient.name }),
-    ...(route === undefined ? {} : { r: route }),
-    ...(inBatch ? { b: 1 as const } : {}),
-    ...(repeatable ? { k: 1 as const } : {}),
-    ...(variables === undefined ? {} : { d: { ...variables } }),
-    ...(expiresAt === undefined ? {} : { x: expiresAt }),
-    ...(sendWindow === undefined ? {} : { o: windowText(sendWindow) }),
-    ...(files === undefined || files.length === 0 ? {} : { t: files }),
-  }
+  const payload: Payload = { v: 2, c: shortContent(contentHash), a: recipient.address }
+  if (recipient.name !== undefined) payload.n = recipient.name
+  if (route !== undefined) payload.r = route
+  if (inBatch) payload.b = 1
+  if (repeatable) payload.k = 1
+  if (variables !== undefined) payload.d = { ...variables }
+  if (expiresAt !== undefined) payload.x = expiresAt
+  if (sendWindow !== undefined) payload.o = windowText(sendWindow)
+  if (files !== undefined && files.length > 0) payload.t = files
+  return payload
 }
 
 function shortHash(hex: string): string {
@@ -122,6 +119,11 @@ function shortHash(hex: string): string {
 }
 
 let lastContent = { short: '', long: '' }
+
+function shortContent(long: string): string {
+  if (lastContent.long !== long) lastContent = { short: shortHash(long), long }
+  return lastContent.short
+}
 
 /** Deliveries of one batch come one after another, and name the same content. */
 function contentHashOf({ c: short }: Payload): string {
@@ -188,20 +190,28 @@ export function deliveryOf(job: JobFacts, now: number): Delivery {
   // Time held counts only once the delivery has an age.
   const since = payload.f === undefined ? undefined : payload.s
   const heldNow = since === undefined ? 0 : Math.max(0, now - since)
-  return {
-    ...entryOf(job, payload),
-    recipient: { address: payload.a, ...(payload.n === undefined ? {} : { name: payload.n }) },
+  // A spread would cost more than all else here.
+  const { id, lane, contentHash, batch } = entryOf(job, payload)
+  const delivery: Writable<Delivery> = {
+    id,
+    lane,
+    contentHash,
+    recipient: payload.n === undefined ? { address: payload.a } : { address: payload.a, name: payload.n },
     variables: payload.d ?? {},
     createdAt: job.timestamp,
     heldMs: (payload.h ?? 0) + heldNow,
     attemptsMade: job.attemptsMade,
     crashes: job.stalledCounter,
-    ...(payload.r === undefined ? {} : { route: payload.r }),
-    ...(payload.x === undefined ? {} : { expiresAt: payload.x }),
-    ...(payload.o === undefined ? {} : { sendWindow: windowOf(payload.o) }),
-    ...(payload.f === undefined ? {} : { firstAttemptAt: payload.f }),
-    ...(payload.g === undefined ? {} : { replays: payload.g.n }),
-    ...(payload.t === undefined ? {} : { attachments: filesOf(payload) }),
-    ...(payload.w === undefined ? {} : { heldFor: payload.w }),
   }
+  if (batch !== undefined) delivery.batch = batch
+  if (payload.r !== undefined) delivery.route = payload.r
+  if (payload.x !== undefined) delivery.expiresAt = payload.x
+  if (payload.o !== undefined) delivery.sendWindow = windowOf(payload.o)
+  if (payload.f !== undefined) delivery.firstAttemptAt = payload.f
+  if (payload.g !== undefined) delivery.replays = payload.g.n
+  if (payload.t !== undefined) delivery.attachments = filesOf(payload)
+  if (payload.w !== undefined) delivery.heldFor = payload.w
+  return delivery
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }

@@ -67,11 +67,23 @@ function packedFile({ hash, filename, contentType, size }: FileRef): PackedFile 
 /** The variables in the order of their names, so that equal rows have equal texts. */
 function variablesOf(row: Row, names: readonly string[]): Record<string, unknown> {
   const variables: Record<string, unknown> = {}
-  for (const name of [...names].sort()) {
+  for (const name of inOrder(names)) {
     if (name === '__proto__') Object.defineProperty(variables, name, { value: row[name], ...plain })
-    else if (!reserved.has(name)) variables[name] = row[name]
+    else variables[name] = row[name]
   }
   return variables
+}
+
+/** What the names of the last row came to: those of the next one are nearly always the same. */
+let last: { readonly names: readonly string[]; readonly sorted: readonly string[] } = {
+  names: [],
+  sorted: [],
+}
+
+function inOrder(names: readonly string[]): readonly string[] {
+  const isSame = names.length === last.names.length && names.every((name, at) => name === last.names[at])
+  if (!isSame) last = { names, sorted: names.filter((name) => !reserved.has(name)).sort() }
+  return last.sorted
 }
 
 /** Fields of a row that are no variables. */

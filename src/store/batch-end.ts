@@ -16,11 +16,11 @@ local function finish_batch(batch, now)
 end
 `
 
-/** Counts one settled row under the bucket of now; `first` says since when anything is counted. */
+/** Counts settled rows under the bucket of now; `first` says since when anything is counted. */
 export const countRateLua = `
-local function count_rate(key, now)
+local function count_rate(key, now, rows)
   local bucket = math.floor(now / ${rateBucketMs})
-  if redis.call('HINCRBY', key, bucket, 1) > 1 then return end
+  if redis.call('HINCRBY', key, bucket, rows) > rows then return end
   redis.call('HSETNX', key, 'first', string.format('%.0f', now))
   for _, other in ipairs(redis.call('HKEYS', key)) do
     if other ~= 'first' and tonumber(other) < bucket - ${bucketsKept} then redis.call('HDEL', key, other) end

@@ -108,6 +108,8 @@ interface Known {
   told: Circuit['state']
 }
 
+const free: Seen = { kind: 'free', waitMs: 0 }
+
 type Change = (circuit: Circuit, now: number) => Circuit | undefined
 
 export function createCircuits(
@@ -157,8 +159,11 @@ class SharedCircuits implements Circuits {
   }
 
   look(relay: string, sender?: string): Seen {
+    const { askAgainAt, aloneUntil, own, view } = this.#knownOf(relay)
+    // Each message asks three times, and nearly always nothing is known against the relay.
+    const isHeld = sender !== undefined && Object.hasOwn(view.senders, sender)
+    if (view.state === 'closed' && !isHeld && aloneUntil === 0) return free
     const now = this.#now()
-    const { askAgainAt, aloneUntil, own } = this.#knownOf(relay)
     const circuit = this.circuit(relay)
     const seen = look(seenBy(circuit, own), sender, now)
     // Of all who wait here, one asks for the probe, and the others wait for the answer.

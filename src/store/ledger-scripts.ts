@@ -8,23 +8,20 @@ import { releaseContentLua } from './content-lives.js'
 import { announceOutcomeLua } from './outcome-stream.js'
 import { suppressBounceLua, suppressedLua } from './suppressions.js'
 
-const settledBit = `
-local function bit_is_set(key, ordinal) return ordinal >= 0 and redis.call('GETBIT', key, ordinal) == 1 end
-`
+/** A verdict stands until its job is finished, also where no worker runs for months: only then it may be forgotten. */
+const VERDICT_TTL_SECONDS = 366 * 24 * 3600
 
-const nowMs = `
-local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+/** Failures of a batch that are kept word for word; all of them are counted. */
+const maxBatchErrors = 1000
+
+const marks = `
+local function bit_is_set(batch, ordinal)
+  return ordinal >= 0 and redis.call('GETBIT', batch .. ':settled', ordinal) == 1
 end
-`
-
-const standingMark = `
 -- A row without its bit has not ended: the verdict is that of a deleted batch that had the same id.
-local function mark_of(key, bits, ordinal, batch)
-  local mark = redis.call('GET', key)
+local function standing_mark(mark, batch, ordinal)
   if not mark or ordinal < 0 or string.sub(mark, 1, 2) ~= 'v:' then return mark end
-  return (redis.call('GETBIT', bits, ordinal) == 1 or redis.call('EXISTS', batch) == 0) and mark
+  return (bit_is_set(batch, ordinal) or redis.call('EXISTS', batch) == 0) and mark
 end
 `
 
@@ -39,6 +36,7 @@ local function tokens_of(mark)
   return rest == '' and first or first .. ',' .. rest
 end
 local function without(list, token)
+  if list == '' or list == token then return '', 0 end
   local kept = {}
   for each in string.gmatch(list, '[^,]+') do if each ~= token then kept[#kept + 1] = each end end
   return table.concat(kept, ','), #kept
@@ -52,95 +50,228 @@ end
 local function is_mine(mark, token) return string.sub(mark, 1, #token + 3) == 'w:' .. token .. ' ' end
 `
 
-// A batch that was cancelled is not paused any more.
+// A batch that was cancelled is not paused any more. No ask changes that, so that it is read once for all of them.
 const stoppedBatch = `
+local stops = {}
 local function batch_stopped(batch, ordinal)
   if ordinal < 0 then return nil end
-  local found = redis.call('HMGET', batch, 'cancelled', 'paused')
+  local found = stops[batch]
+  if not found then
+    found = redis.call('HMGET', batch, 'cancelled', 'paused')
+    stops[batch] = found
+  end
   if found[1] then return 'cancelled', found[1] end
   if found[2] then return 'paused', found[2] end
 end
 `
 
-// KEYS mark, batch, suppressed. ARGV ordinal or -1, address or '', domain. Answers how the delivery
-// stands, and if something bars it, what, and as JSON why. Of a mark it says for how long its attempt may still live.
-export const CLAIM = `
-${settledBit}
-${standingMark}
-${nowMs}
-${stoppedBatch}
-${suppressedLua}
-local ordinal = tonumber(ARGV[1])
-local mark = mark_of(KEYS[1], KEYS[2] .. ':settled', ordinal, KEYS[2])
-if not mark and bit_is_set(KEYS[2] .. ':settled', ordinal) then return { 'v:settled' } end
-local standing = mark or ''
-if string.sub(standing, 1, 2) == 'v:' then return { standing } end
-if string.sub(standing, 1, 2) == 'w:' then
-  standing = 'w:' .. string.format('%.0f', tonumber(string.match(mark, '^%S+ (%d+)') or '0') - now_ms())
+// What the asks of one call count is added up, and written once: at the end, or before an ask that has to see it.
+const owedCounts = `
+local answers, asked, owed = {}, 0, {}
+local function refusal(why) return { err = type(why) == 'table' and why.err or 'ERR ' .. tostring(why) } end
+local function owe(key, field, by, rows)
+  local debt = owed[key]
+  if not debt then
+    debt = { counts = {}, by = {}, rows = 0 }
+    owed[key] = debt
+  end
+  debt.counts[field] = (debt.counts[field] or 0) + by
+  debt.rows = debt.rows + rows
+  debt.by[#debt.by + 1] = asked
 end
-local barrier, why = batch_stopped(KEYS[2], ordinal)
-if not barrier then
-  local found = suppression_of(KEYS[3], now_ms(), ARGV[2], ARGV[3])
-  if found then barrier, why = 'suppressed', cjson.encode(found) end
+local function pay_one(key, debt)
+  for field, by in pairs(debt.counts) do redis.call('HINCRBY', key, field, by) end
+  if debt.rows == 0 then return end
+  count_rate(key .. ':rate', now, debt.rows)
+  finish_batch(key, now)
 end
-return { standing, barrier, why }
+local function pay()
+  local due = owed
+  owed = {}
+  for key, debt in pairs(due) do
+    local isPaid, why = pcall(pay_one, key, debt)
+    if not isPaid then for _, each in ipairs(debt.by) do answers[each] = refusal(why) end end
+  end
+end
 `
 
-// KEYS mark, the lock of the job, batch. An attempt that has its mark goes on, also in a batch that was
-// stopped since. ARGV ordinal or -1, token, '1' to take over an older mark, life in ms.
-export const MARK = `
-${beyondMemoryLua}
-${settledBit}
-${standingMark}
-${nowMs}
-${tokens}
-${stoppedBatch}
-if redis.call('GET', KEYS[2]) ~= lock_of(ARGV[2]) then return 'superseded' end
-local mark = mark_of(KEYS[1], KEYS[3] .. ':settled', tonumber(ARGV[1]), KEYS[3])
-if mark then
-  local kind = string.sub(mark, 1, 2)
-  if kind == 'v:' then return 'settled' end
-  if kind == 'w:' and ARGV[3] ~= '1' and not is_mine(mark, ARGV[2]) then return 'marked' end
-elseif bit_is_set(KEYS[3] .. ':settled', tonumber(ARGV[1])) then return 'settled' end
-local stopped = not (mark and is_mine(mark, ARGV[2])) and batch_stopped(KEYS[3], tonumber(ARGV[1]))
-if stopped then return stopped end
-local others = without(tokens_of(mark), ARGV[2])
-local alive = string.format('%.0f', now_ms() + tonumber(ARGV[4]))
-redis.call('SET', KEYS[1], 'w:' .. ARGV[2] .. ' ' .. alive .. (others == '' and '' or ' ' .. others))
-return 'ok'
+// How the delivery stands, and if something bars it, what, and as JSON why. Of a mark it says for how long its attempt
+// may still live.
+const claim = `
+local isAnySuppressed
+local function suppression(address, domain)
+  if address == '' then return nil end
+  if isAnySuppressed == nil then isAnySuppressed = redis.call('EXISTS', suppressed) == 1 end
+  return isAnySuppressed and suppression_of(suppressed, now, address, domain) or nil
+end
+local function claim(id, batch, ordinal, address, domain)
+  batch, ordinal = batches .. batch, tonumber(ordinal)
+  local mark = standing_mark(redis.call('GET', marks .. id), batch, ordinal)
+  if not mark and bit_is_set(batch, ordinal) then return 'v:settled' end
+  local standing = mark or ''
+  if string.sub(standing, 1, 2) == 'v:' then return standing end
+  if string.sub(standing, 1, 2) == 'w:' then
+    standing = 'w:' .. string.format('%.0f', tonumber(string.match(mark, '^%S+ (%d+)') or '0') - now)
+  end
+  local barrier, why = batch_stopped(batch, ordinal)
+  if not barrier then
+    local found = suppression(address, domain)
+    if found then barrier, why = 'suppressed', cjson.encode(found) end
+  end
+  return barrier and { standing, barrier, why } or standing
+end
 `
 
-// KEYS mark, batch. ARGV token, '1' if this attempt may have been accepted, ordinal or -1. Answers `paused` or
-// `cancelled` where the batch was stopped meanwhile.
-export const RELEASE = `
-${beyondMemoryLua}
-${tokens}
-${stoppedBatch}
-local stopped = batch_stopped(KEYS[2], tonumber(ARGV[3])) or 'released'
-local mark = redis.call('GET', KEYS[1])
-if not mark or string.sub(mark, 1, 2) == 'v:' then return stopped end
-local others = without(tokens_of(mark), ARGV[1])
-if string.sub(mark, 1, 2) == 'w:' and not is_mine(mark, ARGV[1]) then
-  if ARGV[2] ~= '1' then settle_doubt(KEYS[1], mark, ARGV[1]) end
+// An attempt that has its mark goes on, also in a batch that was stopped since.
+const mark = `
+local function write_mark(id, lane, batch, ordinal, token, takeOver, life)
+  batch, ordinal = batches .. batch, tonumber(ordinal)
+  local found = redis.call('MGET', marks .. id, jobs .. lane .. ':' .. id .. ':lock')
+  if found[2] ~= lock_of(token) then return 'superseded' end
+  local mark = standing_mark(found[1], batch, ordinal)
+  local isMine = mark and is_mine(mark, token)
+  if mark then
+    local kind = string.sub(mark, 1, 2)
+    if kind == 'v:' then return 'settled' end
+    if kind == 'w:' and takeOver ~= '1' and not isMine then return 'marked' end
+  elseif bit_is_set(batch, ordinal) then return 'settled' end
+  local stopped = not isMine and batch_stopped(batch, ordinal)
+  if stopped then return stopped end
+  local others = without(tokens_of(mark), token)
+  local alive = string.format('%.0f', now + tonumber(life))
+  redis.call('SET', marks .. id, 'w:' .. token .. ' ' .. alive .. (others == '' and '' or ' ' .. others))
+  return 'ok'
+end
+`
+
+// Answers `paused` or `cancelled` where the batch was stopped meanwhile.
+const release = `
+local function release_mark(id, batch, ordinal, token, mayBeAccepted)
+  local key = marks .. id
+  local stopped = batch_stopped(batches .. batch, tonumber(ordinal)) or 'released'
+  local mark = redis.call('GET', key)
+  if not mark or string.sub(mark, 1, 2) == 'v:' then return stopped end
+  local others = without(tokens_of(mark), token)
+  if string.sub(mark, 1, 2) == 'w:' and not is_mine(mark, token) then
+    if mayBeAccepted ~= '1' then settle_doubt(key, mark, token) end
+    return stopped
+  end
+  if mayBeAccepted == '1' then others = token .. (others == '' and '' or ',' .. others) end
+  if others == '' then redis.call('DEL', key) else redis.call('SET', key, 'd:' .. others) end
   return stopped
 end
-if ARGV[2] == '1' then others = ARGV[1] .. (others == '' and '' or ',' .. others) end
-if others == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'd:' .. others) end
-return stopped
 `
 
-// KEYS mark, lane counts, batch, content, job, outcomes, suppressed. What belongs to one of them is named after it: a
-// name that Redis is told costs more than one that it makes.
-// ARGV outcome, code, token or '', ordinal or -1, reason or '', error or '', error if in doubt, errors kept,
-// file prefix, '1' to spare a mark, ttl of a verdict, then what the outcome stream needs:
-// id, recipient, lane, enqueued at, code, reply; and at last the address to suppress if it failed, or '', and '1' if
-// there are other shards that have to hear of it.
-export const RECORD = `
-${beyondMemoryLua}
-${settledBit}
-${standingMark}
-${nowMs}
+const record = `
+local outcomesKept
+local function record(id, lane, batch, ordinal, token, content, recipient, enqueuedAt, said, reply, outcome, code, spare, reason, failure, doubt, bounced)
+  local key, job, asksFor = marks .. id, jobs .. lane .. ':' .. id, outcome
+  batch, ordinal = batches .. batch, tonumber(ordinal)
+  local failures, errors = batch .. ':failures', batch .. ':errors'
+  local mark = standing_mark(redis.call('GET', key), batch, ordinal)
+  local standing = mark and string.match(mark, '^v:(%S+)')
+  if standing then pay() end
+  local list = tokens_of(mark)
+  local others, doubts = without(list, token)
+  local isNew = list == others
+  -- What comes late may find its batch deleted, of which nothing is to come back.
+  local hasBatch = ordinal >= 0 and not (standing and redis.call('EXISTS', batch) == 0)
+  local function count(field, by, rows)
+    owe(lanes .. lane, field, by, 0)
+    if hasBatch then owe(batch, field, by, rows or 0) end
+  end
+
+  local moved = false
+  if standing then
+    moved = standing == 'unknown' and token ~= '' and (outcome == 'sent' or (outcome == 'failed' and doubts == 0))
+    if not moved then
+      if standing == 'sent' and outcome == 'sent' and token ~= '' and isNew then
+        count('resent', 1)
+        redis.call('SET', key, mark .. (list == '' and '' or ',') .. token, 'KEEPTTL')
+      end
+      return mark
+    end
+  elseif mark and string.sub(mark, 1, 2) == 'w:' then
+    if spare == '1' then return 'w:0' end
+    -- Another attempt has taken over: it will say what becomes of the delivery, unless this one was accepted.
+    local isOver = token ~= '' and not is_mine(mark, token) and redis.call('GET', job .. ':lock') ~= lock_of(token)
+    if isOver and outcome ~= 'sent' then
+      if outcome == 'failed' then settle_doubt(key, mark, token) end
+      return 'w:0'
+    end
+  elseif not mark and bit_is_set(batch, ordinal) then return 'v:settled'
+  elseif not mark and ordinal < 0 then
+    -- A finished job says that this was settled and the verdict forgotten; no job, that its end was long ago.
+    local found = redis.call('HMGET', job, 'timestamp', 'finishedOn')
+    if not found[1] or found[2] then return 'v:settled' end
+  end
+
+  -- An attempt before this one may have been accepted: then nobody can say that none was.
+  if doubts > 0 and (outcome == 'failed' or outcome == 'skipped') then
+    outcome, code, reason, failure, said = 'unknown', 'unknown', 'unknown', doubt, 'unknown'
+  end
+  local copies, resent = others, doubts - 1
+  if token ~= '' and (asksFor == 'sent' or asksFor == 'unknown') then
+    copies = token .. (others == '' and '' or ',' .. others)
+    resent = doubts
+  end
+  if moved then resent = (outcome == 'sent' and isNew) and 1 or 0 end
+  local verdict = 'v:' .. outcome .. ' ' .. code .. ' ' .. copies
+  if moved then redis.call('SET', key, verdict, 'KEEPTTL') else redis.call('SET', key, verdict, 'EX', '${VERDICT_TTL_SECONDS}') end
+  count(outcome, 1, moved and 0 or 1)
+  if moved then count(standing, -1) end
+  if resent > 0 then count('resent', resent) end
+  if hasBatch then
+    redis.call('SETBIT', batch .. ':settled', ordinal, 1)
+    if moved then
+      if redis.call('HINCRBY', failures, standing, -1) <= 0 then redis.call('HDEL', failures, standing) end
+      for _, each in ipairs(redis.call('LRANGE', errors, 0, -1)) do
+        if string.find(each, id, 1, true) and cjson.decode(each).id == id then redis.call('LREM', errors, 1, each) end
+      end
+    end
+    if reason ~= '' then redis.call('HINCRBY', failures, reason, 1) end
+    if failure ~= '' and redis.call('LLEN', errors) < ${maxBatchErrors} then redis.call('RPUSH', errors, failure) end
+    note_failed(batch .. ':failed', now, ordinal, outcome, moved)
+  elseif ordinal < 0 and (outcome == 'sent' or outcome == 'skipped') then
+    release_content(contents .. content, files, id)
+  end
+  if outcome == 'failed' and bounced ~= '' then
+    suppress_bounce(suppressed, now, bounced, said)
+    isAnySuppressed = true
+    if ARGV[2] == '1' then redis.call('SADD', suppressed .. ':bounced', bounced) end
+  end
+  if outcomesKept == nil then outcomesKept = redis.call('GET', outcomes .. ':kept') end
+  announce(outcomes, outcomesKept, now, outcome, ordinal >= 0, said, id, recipient, lane, enqueuedAt, reply)
+  return (moved and 'm:' or 'c:') .. outcome .. ' ' .. math.max(0, resent)
+end
+`
+
+/** How many words an ask has behind the letter that says what it is; `record` and `sent` begin with the same. */
+export const askWords = { claim: 5, mark: 7, release: 5, sent: 10, record: 17 } as const
+
+export type AskKind = keyof typeof askWords
+
+/** The letter of an ask. */
+export const askLetters = {
+  claim: 'c',
+  mark: 'm',
+  release: 'r',
+  sent: 's',
+  record: 'e',
+} as const satisfies Record<AskKind, string>
+
+// KEYS outcomes, suppressed, then what begins the names of marks, batches, lane counts, contents, files and jobs: a name
+// that Redis is told costs more than one that it makes. ARGV '1' if anything may be written, '1' if there are other
+// shards that have to hear of a bounce, then the asks, each its letter and words as the functions name them. Answers one
+// for each, in their order; the error of one is its answer, and none of the others'.
+export const LEDGER = `
+if ARGV[1] == '1' then ${beyondMemoryLua} end
+local outcomes, suppressed, marks, batches, lanes, contents, files, jobs = unpack(KEYS)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+${marks}
 ${tokens}
+${stoppedBatch}
 ${releaseContentLua}
 ${announceOutcomeLua}
 ${suppressedLua}
@@ -148,87 +279,32 @@ ${suppressBounceLua}
 ${finishBatchLua}
 ${countRateLua}
 ${noteFailedLua}
-local asked, code, token, ordinal, reason, failure, doubt, kept, files, spare, ttl = unpack(ARGV, 1, 11)
-ordinal = tonumber(ordinal)
-local bits, failures, errors = KEYS[3] .. ':settled', KEYS[3] .. ':failures', KEYS[3] .. ':errors'
-local outcome, said = asked, ARGV[16]
-local mark = mark_of(KEYS[1], bits, ordinal, KEYS[3])
-local standing = mark and string.match(mark, '^v:(%S+)')
-local list = tokens_of(mark)
-local others, doubts = without(list, token)
-local isNew = list == others
--- What comes late may find its batch deleted, of which nothing is to come back.
-local hasBatch = ordinal >= 0 and not (standing and redis.call('EXISTS', KEYS[3]) == 0)
-local function count(field, by)
-  redis.call('HINCRBY', KEYS[2], field, by)
-  if hasBatch then redis.call('HINCRBY', KEYS[3], field, by) end
+${owedCounts}
+${claim}
+${mark}
+${release}
+${record}
+local function sent(id, lane, batch, ordinal, token, content, recipient, enqueuedAt, said, reply)
+  return record(id, lane, batch, ordinal, token, content, recipient, enqueuedAt, said, reply, 'sent', '-', '', '', '', '', '')
 end
-
-local moved = false
-if standing then
-  moved = standing == 'unknown' and token ~= '' and (outcome == 'sent' or (outcome == 'failed' and doubts == 0))
-  if not moved then
-    if standing == 'sent' and outcome == 'sent' and token ~= '' and isNew then
-      count('resent', 1)
-      redis.call('SET', KEYS[1], mark .. (list == '' and '' or ',') .. token, 'KEEPTTL')
-    end
-    return mark
-  end
-elseif mark and string.sub(mark, 1, 2) == 'w:' then
-  if spare == '1' then return 'w:0' end
-  -- Another attempt has taken over: it will say what becomes of the delivery, unless this one was accepted.
-  local isOver = token ~= '' and not is_mine(mark, token) and redis.call('GET', KEYS[5] .. ':lock') ~= lock_of(token)
-  if isOver and outcome ~= 'sent' then
-    if outcome == 'failed' then settle_doubt(KEYS[1], mark, token) end
-    return 'w:0'
-  end
-elseif not mark and bit_is_set(bits, ordinal) then return 'v:settled'
-elseif not mark and ordinal < 0 then
-  -- A finished job says that this was settled and the verdict forgotten; no job, that its end was long ago.
-  local job = redis.call('HMGET', KEYS[5], 'timestamp', 'finishedOn')
-  if not job[1] or job[2] then return 'v:settled' end
+local kinds = {
+  ${askLetters.claim} = { claim, ${askWords.claim} },
+  ${askLetters.mark} = { write_mark, ${askWords.mark} },
+  ${askLetters.release} = { release_mark, ${askWords.release} },
+  ${askLetters.sent} = { sent, ${askWords.sent} },
+  ${askLetters.record} = { record, ${askWords.record} },
+}
+local at, last = 3, #ARGV
+while at <= last do
+  local kind = kinds[ARGV[at]]
+  local from = at + 1
+  at = from + kind[2]
+  asked = asked + 1
+  local isAnswer, answer = pcall(kind[1], unpack(ARGV, from, at - 1))
+  answers[asked] = isAnswer and answer or refusal(answer)
 end
-
--- An attempt before this one may have been accepted: then nobody can say that none was.
-if doubts > 0 and (outcome == 'failed' or outcome == 'skipped') then
-  outcome, code, reason, failure, said = 'unknown', 'unknown', 'unknown', doubt, 'unknown'
-end
-local now = now_ms()
-local copies, resent = others, doubts - 1
-if token ~= '' and (asked == 'sent' or asked == 'unknown') then
-  copies = token .. (others == '' and '' or ',' .. others)
-  resent = doubts
-end
-if moved then resent = (outcome == 'sent' and isNew) and 1 or 0 end
-local verdict = 'v:' .. outcome .. ' ' .. code .. ' ' .. copies
-if moved then redis.call('SET', KEYS[1], verdict, 'KEEPTTL') else redis.call('SET', KEYS[1], verdict, 'EX', ttl) end
-count(outcome, 1)
-if moved then count(standing, -1) end
-if resent > 0 then count('resent', resent) end
-if hasBatch then
-  redis.call('SETBIT', bits, ordinal, 1)
-  if moved then
-    if redis.call('HINCRBY', failures, standing, -1) <= 0 then redis.call('HDEL', failures, standing) end
-    for _, each in ipairs(redis.call('LRANGE', errors, 0, -1)) do
-      if cjson.decode(each).id == ARGV[12] then redis.call('LREM', errors, 1, each) end
-    end
-  end
-  if reason ~= '' then redis.call('HINCRBY', failures, reason, 1) end
-  if failure ~= '' and redis.call('LLEN', errors) < tonumber(kept) then redis.call('RPUSH', errors, failure) end
-  note_failed(KEYS[3] .. ':failed', now, ordinal, outcome, moved)
-  if not moved then
-    count_rate(KEYS[3] .. ':rate', now)
-    finish_batch(KEYS[3], now)
-  end
-elseif ordinal < 0 and (outcome == 'sent' or outcome == 'skipped') then
-  release_content(KEYS[4], files, ARGV[12])
-end
-if outcome == 'failed' and ARGV[18] ~= '' then
-  suppress_bounce(KEYS[7], now, ARGV[18], said)
-  if ARGV[19] == '1' then redis.call('SADD', KEYS[7] .. ':bounced', ARGV[18]) end
-end
-announce(KEYS[6], KEYS[6] .. ':kept', now, outcome, ordinal >= 0, said)
-return (moved and 'm:' or 'c:') .. outcome .. ' ' .. math.max(0, resent)
+pay()
+return answers
 `
 
 // KEYS what marks begin with, what jobs of the lane begin with. ARGV ids

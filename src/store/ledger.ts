@@ -1,18 +1,14 @@
 // The ledger: the wire mark and the verdict of each delivery, and the exact counts that follow from verdicts.
-// Every answer is one script, so that two workers can never both own an attempt or both count its end.
+// Every answer is one step of a script, so that two workers can never both own an attempt or both count its end.
 
+import { toUSVString } from 'node:util'
 import { doubtMessage } from '../delivery/doubt.js'
 import type { Reply } from '../delivery/outcome.js'
 import { defineScript, type Keys, type Redis } from '../redis.js'
-import { CLAIM, FORGET_FINISHED, MARK, RECORD, RELEASE } from './ledger-scripts.js'
+import { gatherAsks } from './ledger-asks.js'
+import { FORGET_FINISHED } from './ledger-scripts.js'
 import { maxReplyLength } from './outcome-stream.js'
 import { type StoredSuppression, suppressionFields } from './suppressions.js'
-
-/** A verdict stands until its job is finished, also where no worker runs for months: only then it may be forgotten. */
-const VERDICT_TTL_SECONDS = 366 * 24 * 3600
-
-/** Failures of a batch that are kept word for word; all of them are counted. */
-const maxBatchErrors = 1000
 
 /** Redis does nothing else meanwhile. */
 const FORGOTTEN_AT_ONCE = 500
@@ -98,48 +94,38 @@ export interface Ledger {
 
 /** With `isSharded`, whom a bounce suppresses is noted down for the other shards. */
 export function createLedger(redis: Redis, keys: Keys, isSharded = false): Ledger {
-  const claim = defineScript(redis, 'fluxmailClaim', 3, CLAIM)
-  const mark = defineScript(redis, 'fluxmailMark', 3, MARK)
-  const release = defineScript(redis, 'fluxmailRelease', 2, RELEASE)
-  const record = defineScript(redis, 'fluxmailRecord', 7, RECORD)
-  const ordinal = (entry: Entry) => entry.batch?.ordinal ?? -1
-  const batchOf = (entry: Entry) => keys.batch(entry.batch?.id ?? '')
-  const job = (entry: Entry) => `${keys.bullPrefix}:${entry.lane}:${entry.id}`
-
+  const ask = gatherAsks(redis, keys, isSharded)
   return {
-    async claim(entry, recipient) {
-      const named = [keys.mark(entry.id), batchOf(entry), keys.suppressed]
-      const fields = recipient === undefined ? ['', ''] : suppressionFields(recipient)
-      return claimedOf(await claim(named, [ordinal(entry), ...fields]))
+    claim(entry, recipient) {
+      const [own, domain] = recipient === undefined ? noFields : suppressionFields(recipient)
+      return ask('claim', [entry.id, ...rowOf(entry), own, domain], claimedOf)
     },
-    async mark(entry, token, { takeOver, lifeMs }) {
-      const facts = [ordinal(entry), token, takeOver ? '1' : '', lifeMs]
-      const named = [keys.mark(entry.id), `${job(entry)}:lock`, batchOf(entry)]
-      return (await mark(named, facts)) as MarkAnswer
+    mark(entry, token, { takeOver, lifeMs }) {
+      const facts = [token, takeOver ? '1' : '', String(lifeMs)]
+      return ask('mark', [entry.id, entry.lane, ...rowOf(entry), ...facts], (answer) => answer as MarkAnswer)
     },
-    async release(entry, token, mayBeAccepted = false) {
-      const facts = [token, mayBeAccepted ? '1' : '', ordinal(entry)]
-      return (await release([keys.mark(entry.id), batchOf(entry)], facts)) as ReleaseAnswer
+    release(entry, token, mayBeAccepted = false) {
+      const facts = [entry.id, ...rowOf(entry), token, mayBeAccepted ? '1' : '']
+      return ask('release', facts, (answer) => answer as ReleaseAnswer)
     },
-    async record(entry, verdict, { spareMarked = false } = {}) {
-      const named = [
-        keys.mark(entry.id),
-        keys.laneCounts(entry.lane),
-        batchOf(entry),
-        keys.content(entry.contentHash),
-        job(entry),
-        keys.outcomes,
-        keys.suppressed,
-      ]
-      const { outcome, code = '-', token = '', suppress, recipient = '' } = verdict
-      const kept = [maxBatchErrors, keys.file(''), spareMarked ? '1' : '']
-      const facts = [outcome, code.replaceAll(' ', '_'), token, ordinal(entry), ...failureOf(entry, verdict)]
+    record(entry, verdict, { spareMarked = false } = {}) {
+      const facts = factsOf(entry, verdict)
+      if (verdict.outcome === 'sent' && verdict.code === undefined && !spareMarked)
+        return ask('sent', facts, recordedOf)
+      const { outcome, code = '-', suppress, recipient = '' } = verdict
+      const kept = [outcome, code.replaceAll(' ', '_'), spareMarked ? '1' : '', ...failureOf(entry, verdict)]
       const bounced = suppress ? suppressionFields(recipient)[0] : ''
-      const told = [...noticeOf(entry, verdict), bounced, isSharded ? '1' : '']
-      return recordedOf(await record(named, [...facts, ...kept, VERDICT_TTL_SECONDS, ...told]))
+      return ask('record', [...facts, ...kept, bounced], recordedOf)
     },
     ...forgettingOf(redis, keys),
   }
+}
+
+const noFields = ['', ''] as const
+
+/** The batch of a row and its place in it. */
+function rowOf({ batch }: Entry): readonly [batch: string, ordinal: string] {
+  return batch ? [batch.id, String(batch.ordinal)] : ['', '-1']
 }
 
 function forgettingOf(redis: Redis, keys: Keys): Pick<Ledger, 'forget' | 'forgetFinished'> {
@@ -164,28 +150,44 @@ function failureOf(entry: Entry, verdict: Verdict): [string, string, string] {
   const { outcome, code = 'unknown', message = '', reply, recipient = '' } = verdict
   if (outcome === 'sent') return ['', '', '']
   const facts = { id: entry.id, ordinal: entry.batch?.ordinal, recipient }
-  const doubt = JSON.stringify({
+  const doubt = jsonOf({
     ...facts,
     code: 'unknown',
     message: doubtMessage(message),
     outcome: 'unknown',
   })
   if (outcome === 'skipped') return ['', '', doubt]
-  return [code, JSON.stringify({ ...facts, code, message, reply, outcome }), doubt]
+  return [code, jsonOf({ ...facts, code, message, reply, outcome }), doubt]
 }
 
-/** What the stream of outcomes is told beside the outcome. */
-function noticeOf(
+/** Half a character, as a text that was cut may end with, is nothing that Lua can read. */
+function jsonOf(facts: object): string {
+  return JSON.stringify(facts, (_, value: unknown) =>
+    typeof value === 'string' ? toUSVString(value) : value,
+  )
+}
+
+/** What every verdict says; at the end what the stream of outcomes is told beside the outcome. */
+function factsOf(
   entry: Entry,
-  { code = '', reply, recipient = '', enqueuedAt }: Verdict,
-): (string | number)[] {
-  const words = reply ? [reply.code, reply.enhanced, reply.text].filter((word) => word !== undefined) : []
-  return [entry.id, recipient, entry.lane, enqueuedAt ?? '', code, words.join(' ').slice(0, maxReplyLength)]
+  { token = '', code = '', reply, recipient = '', enqueuedAt }: Verdict,
+): string[] {
+  const attempt = [entry.id, entry.lane, ...rowOf(entry), token, entry.contentHash]
+  return [...attempt, recipient, enqueuedAt === undefined ? '' : String(enqueuedAt), code, wordsOf(reply)]
+}
+
+function wordsOf(reply: Reply | undefined): string {
+  if (reply === undefined) return ''
+  const { code, enhanced, text } = reply
+  return [code, enhanced, text]
+    .filter((word) => word !== undefined)
+    .join(' ')
+    .slice(0, maxReplyLength)
 }
 
 function claimedOf(answer: unknown): Standing {
+  if (!Array.isArray(answer)) return standingOf(answer)
   const [standing, kind, why] = answer as (string | undefined)[]
-  if (!kind) return standingOf(standing)
   return { ...standingOf(standing), barrier: barrierOf(kind as Barrier['kind'], JSON.parse(why ?? '{}')) }
 }
 

@@ -6,14 +6,13 @@ import { defineScript, type Keys, type Redis } from '../redis.js'
 /** Of a reply, so many characters are told. */
 export const maxReplyLength = 200
 
-/** Lua that tells of one outcome; the arguments from 12 on are those of the script that settles. */
+/** Lua that tells of one outcome, if outcomes are kept for some `seconds`. */
 export const announceOutcomeLua = `
-local function announce(stream, kept, now, outcome, inBatch, code)
-  local seconds = redis.call('GET', kept)
+local function announce(stream, seconds, now, outcome, inBatch, code, id, recipient, lane, enqueuedAt, reply)
   if not seconds then return end
   local oldest = string.format('%.0f', math.max(0, now - seconds * 1000))
-  redis.call('XADD', stream, 'MINID', '~', oldest, '*', 'i', ARGV[12], 'o', outcome, 'a', ARGV[13], 'l', ARGV[14],
-    'q', ARGV[15], 'c', code, 'r', ARGV[17], 'b', inBatch and '1' or '')
+  redis.call('XADD', stream, 'MINID', '~', oldest, '*', 'i', id, 'o', outcome, 'a', recipient, 'l', lane,
+    'q', enqueuedAt, 'c', code, 'r', reply, 'b', inBatch and '1' or '')
 end
 `
 

@@ -31,7 +31,7 @@ export function textOf(rows: readonly (string | undefined)[]): string {
   return `[${rows.map((row) => row ?? '0').join(',')}]`
 }
 
-export async function pack(text: string, rows: readonly (string | undefined)[]): Promise<Buffer> {
+export async function pack(text: string | Buffer, rows: readonly (string | undefined)[]): Promise<Buffer> {
   return Buffer.concat([bitsOf(rows), await deflate(text, { level: LEVEL })])
 }
 

@@ -36,7 +36,8 @@ elseif outcome == 'sent' then release_content(KEYS[7], files, ARGV[13]) end
 -- Its job says it too, for longer than the verdict is remembered.
 if outcome == 'failed' and redis.call('EXISTS', KEYS[10]) == 1 then redis.call('HSET', KEYS[10], 'failedReason', reason) end
 local time = redis.call('TIME')
-announce(KEYS[8], KEYS[9], time[1] * 1000 + math.floor(time[2] / 1000), outcome, ordinal >= 0, ARGV[17])
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+announce(KEYS[8], redis.call('GET', KEYS[9]), now, outcome, ordinal >= 0, ARGV[17], ARGV[13], ARGV[14], ARGV[15], ARGV[16], ARGV[18])
 return 'resolved'
 `
 

@@ -175,6 +175,8 @@ test('an answer that comes late turns an unknown into sent, once, in the counts 
   }
   expect(await counts('bulk')).toEqual({ sent: '1', unknown: '0' })
   expect(await redis.hgetall(keys.batch('b'))).toEqual({ sent: '1', unknown: '0' })
+  const { first: _, ...ended } = await redis.hgetall(keys.batchRate('b'))
+  expect(Object.values(ended)).toEqual(['1'])
   expect(await redis.hgetall(keys.batchFailures('b'))).toEqual({})
   expect(await redis.lrange(keys.batchErrors('b'), 0, -1)).toEqual([])
 })

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { createRedis, type Keys, keysOf, type Redis } from '../../src/redis.js'
 import { createLedger } from '../../src/store/ledger.js'
 import { createOutcomeStream, type OutcomeStream, readEntries } from '../../src/store/outcome-stream.js'
+import { createResolver } from '../../src/store/resolve.js'
 import { freshName } from '../helpers/fresh-name.js'
 
 const week = 7 * 24 * 3600
@@ -84,4 +85,24 @@ test('a group begins with what is settled after it, and a second call changes no
   expect(await read('first')).toHaveLength(3)
   expect(await read('second')).toHaveLength(0)
   expect(await redis.get(keys.outcomesKept)).toBe('60')
+})
+
+test('what a person says of an unknown is told as any outcome is', async () => {
+  await stream.join('app', week)
+  const entry = { id: 'b.0', lane: 'bulk', contentHash: 'c', batch: { id: 'b', ordinal: 0 } }
+  const recipient = 'a@example.com'
+  await createLedger(redis, keys).record(entry, {
+    outcome: 'unknown',
+    code: 'unknown',
+    recipient,
+    enqueuedAt: 5,
+  })
+  await createResolver(redis, keys)({ entry, verdict: 'not_sent', recipient, enqueuedAt: 5 })
+  const options = { which: 'new', count: 10, waitMs: 1 } as const
+  const [first, second] = await readEntries(redis, keys, { group: 'app', consumer: 'c' }, options)
+  expect(first?.fields).toMatchObject({ i: 'b.0', o: 'unknown', a: recipient, l: 'bulk', q: '5' })
+  expect(second?.fields).toMatchObject({
+    ...{ i: 'b.0', o: 'failed', a: recipient, l: 'bulk', q: '5' },
+    c: 'resolved_not_sent',
+  })
 })
