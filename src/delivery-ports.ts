@@ -28,11 +28,16 @@ export function createPorts(options: PortsOptions): Ports {
   const lastReplyMs = Math.max(...Object.values(config.relays).map((relay) => relay.finalReplyTimeoutMs))
   // How long after a mark its attempt may still be alive.
   const lifeMs = lastReplyMs + config.lockMs
+  const rules = new Map<string, LaneRule>()
 
   return {
     now: () => clock.now(),
     chance: () => clock.random(),
-    laneRule: (lane) => laneRuleOf(config, lane),
+    laneRule(lane) {
+      const rule = rules.get(lane) ?? laneRuleOf(config, lane)
+      rules.set(lane, rule)
+      return rule
+    },
     claim: (delivery) => ledger.claim(delivery, delivery.recipient.address),
     async mark(entry, token, takeOver) {
       try {
@@ -53,7 +58,7 @@ export function createPorts(options: PortsOptions): Ports {
     },
     render: options.render,
     look: (delivery, signal) => permits.look(delivery, signal),
-    permit: (delivery, signal, sender, pass) => permits.permit(delivery, signal, sender, pass),
+    permit: (...asking) => permits.permit(...asking),
     slowerReplies: (relay) => config.relays[relay]?.slowerReplies,
     cutOff: options.cutOff,
   }

@@ -348,7 +348,8 @@ export class DeliveryWorker {
     const durationMs = this.#clock.monotonicMs() - startedAt
     if (isSettled(attempt.outcome.kind)) this.#heartbeat?.settled(delivery.lane)
     const { contents } = this.#shards.of(delivery.lane)
-    await releaseFiles(contents, attempt).catch((error: Error) => this.#onRedisError(error))
+    if (delivery.attachments)
+      await releaseFiles(contents, attempt).catch((error: Error) => this.#onRedisError(error))
     this.#report.attempt(attempt, durationMs)
     return attempt
   }

@@ -3,7 +3,7 @@
 
 import type { Clock } from './clock.js'
 import type { WorkerConfig } from './config.js'
-import type { Delivery, Pass, Passage, Permission } from './delivery/delivery.js'
+import type { Delivery, Passage } from './delivery/delivery.js'
 import { createPace } from './delivery/permit.js'
 import type { Gate } from './limits/gate.js'
 import { relayBucket } from './limits/limit.js'
@@ -12,7 +12,7 @@ import { allProviders } from './limits/provider-table.js'
 import { createProviders } from './limits/providers.js'
 import { createTuner, type Tuner } from './limits/tuner.js'
 import { createDesk, type Desk, type DeskOptions, type Opening } from './permits/desk.js'
-import { createSpending } from './permits/spending.js'
+import { createSpending, type Spending } from './permits/spending.js'
 import { Stock } from './permits/stock.js'
 import type { Keys, Redis } from './redis.js'
 import { createRelays, type GuardedRelays } from './smtp/relays.js'
@@ -21,7 +21,7 @@ import { createLimitStates } from './store/limit-states.js'
 import { createLimitStore, type LimitStore } from './store/limits.js'
 import { circuitEvents, measureCircuits } from './telemetry/circuit-report.js'
 import type { Logger } from './telemetry/log.js'
-import type { Metrics } from './telemetry/metrics.js'
+import { type Metrics, seriesBy } from './telemetry/metrics.js'
 import { measureConnections, smtpEvents } from './telemetry/smtp-report.js'
 
 export interface Permits {
@@ -29,8 +29,7 @@ export interface Permits {
   start(): Promise<void>
   /** Keeps a permit for the delivery, as soon as one can be had and unless others wait in its place. */
   look(delivery: Delivery, signal: AbortSignal): Promise<Passage>
-  /** Waits for a connection to a relay of the route, and spends the permit on it: that of `pass`, or another. */
-  permit(delivery: Delivery, signal: AbortSignal, sender: string, pass?: Pass): Promise<Permission>
+  readonly permit: Spending['permit']
   /** Whether more can pass, for those who decide what comes into the queue. Costs no call. */
   isOpen(gate: Gate, lane: string): Opening
   /** The provider of an address, as far as it is known now. */
@@ -85,9 +84,9 @@ export function createPermits(options: PermitsOptions): Permits {
     desk,
     pace,
     heard: (heard) => tuner.hear(heard),
-    timed: (relay, seconds) => metrics().observe('fluxmail_smtp_duration_seconds', { relay }, seconds),
+    missing: missingRoutes(logger),
+    timed: seriesBy('fluxmail_smtp_duration_seconds', 'relay', metrics),
   })
-  const warnOfMissing = missingRoutes(logger)
   const giveBack = () => Promise.all([...stocks.values()].map((stock) => stock.stop()))
 
   return {
@@ -96,11 +95,7 @@ export function createPermits(options: PermitsOptions): Permits {
       await Promise.all([circuits.start(), limits.start()])
     },
     look: (delivery, signal) => desk.look(delivery, signal),
-    async permit(delivery, signal, sender, pass) {
-      const permission = await spending.permit(delivery, signal, sender, pass)
-      if (permission.kind === 'missing') warnOfMissing(permission.route)
-      return permission
-    },
+    permit: (...asking) => spending.permit(...asking),
     providerOf: (address) => providers.of(address),
     isOpen: (gate, lane) => desk.isOpen(gate, lane),
     connections: () => relays.open(),
@@ -188,7 +183,7 @@ function openLimits({ config, redis, keys, clock, workerId, failed }: PermitsOpt
 }
 
 function openRelays(
-  { config, clock, metrics, failed }: PermitsOptions,
+  { config, clock, logger, metrics, failed }: PermitsOptions,
   circuits: Circuits,
   limits: LimitStore,
   canSlowDown: (relay: string) => boolean,
@@ -199,7 +194,9 @@ function openRelays(
       limits.wantConnections(relay, ...counts),
   }
   const guards = { circuits, failed, connections, canSlowDown, shares: sharesOf(config) }
-  const relays = createRelays(config.relays, config.routes, clock, smtpEvents(metrics), guards)
+  const threadLost = (relay: string, problem: string) => logger.warn({ relay }, problem)
+  const events = { ...smtpEvents(metrics), threadLost }
+  const relays = createRelays(config.relays, config.routes, clock, events, guards)
   limits.onConnections((relay) => relays.attend(relay))
   return relays
 }

@@ -17,6 +17,8 @@ const maxQuoted = 60
 
 /** A header whose value is text for people, such as Subject. Throws `invalid_header` for a line over 998 octets. */
 export function textHeader(name: string, value: string): string {
+  const isShort = name.length + 2 + value.length <= lineLength
+  if (isShort && isPlain(value)) return `${name}: ${value}\r\n`
   return foldedHeader(name, textTokens(value, lineLength - name.length - 2))
 }
 
@@ -36,13 +38,18 @@ export function wordHeader(name: string, words: readonly string[], separator = '
       throw invalidHeader(name, 'a word holds a space or a character that is not ASCII')
   }
   const header = `${name}: ${words.join(separator)}\r\n`
-  checkLines(name, header)
+  // All of it is ASCII, so that no line has more octets than the whole has characters.
+  if (header.length > maxLineOctets) checkLines(name, header)
   return header
 }
 
 function textTokens(value: string, firstRoom: number): string[] {
   if (value === '') return []
-  return plainWords.test(value) && !value.includes('=?') ? value.split(' ') : encodeWords(value, firstRoom)
+  return isPlain(value) ? value.split(' ') : encodeWords(value, firstRoom)
+}
+
+function isPlain(value: string): boolean {
+  return plainWords.test(value) && !value.includes('=?')
 }
 
 function mailboxTokens(mailbox: Mailbox, nameLength: number, end: string): string[] {

@@ -28,7 +28,9 @@ async function goOn(looked: Attempt): Promise<Attempt> {
   let attempt = looked
   for (const step of steps) {
     if (attempt.outcome) break
-    attempt = await step(attempt)
+    const next = step(attempt)
+    // What is there already is not waited for.
+    attempt = next instanceof Promise ? await next : next
   }
   return attempt
 }

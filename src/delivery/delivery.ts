@@ -102,6 +102,9 @@ export interface LaneRule {
   readonly suppressOnBounce?: boolean
 }
 
+/** What is signed of a message. */
+export type Unsigned = Pick<Transmission, 'bytes' | 'fixed'>
+
 /** A connection to a relay with the permit to use it now, for one message. */
 export interface Grant {
   readonly relay: string
@@ -171,8 +174,17 @@ export interface Ports {
   render(delivery: Delivery): Promise<{ message: RenderedMessage; sender: string }>
   /** Keeps a permit for the delivery, as soon as one can be had and unless others wait in its place. */
   look(delivery: Delivery, signal: AbortSignal): Promise<Passage>
-  /** Waits for a connection to a relay of the route, and spends the permit on it: that of `pass`, or another. */
-  permit(delivery: Delivery, signal: AbortSignal, sender: string, pass?: Pass): Promise<Permission>
+  /**
+   * Waits for a connection to a relay of the route, and spends the permit on it: that of `pass`, or another. `message` is
+   * signed meanwhile.
+   */
+  permit(
+    delivery: Delivery,
+    signal: AbortSignal,
+    sender: string,
+    pass?: Pass,
+    message?: Unsigned,
+  ): Promise<Permission>
   /** Replies by which this relay asks for less, beside those that all are known by. */
   slowerReplies?(relay: string): readonly string[] | undefined
   /** Aborted when what has not reached the wire in time was cut off. */

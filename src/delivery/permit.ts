@@ -13,9 +13,12 @@ const MISSING_ROUTE_HOLD_MS = 30_000
 const BLOCKS_PER_SECOND = 20
 
 export async function permit(attempt: Attempt): Promise<Attempt> {
-  const { ports, delivery, signal, sender, pass } = attempt
-  if (sender === undefined) throw new TypeError('permit needs a rendered message')
-  const permission = await ports.permit(delivery, signal, sender, pass)
+  const { ports, delivery, signal, message, sender, pass } = attempt
+  if (message === undefined || sender === undefined) throw new TypeError('permit needs a rendered message')
+  const permission = await ports.permit(delivery, signal, sender, pass, {
+    bytes: message.pieces ?? message.bytes,
+    fixed: message.fixed ?? [],
+  })
   switch (permission.kind) {
     case 'granted':
       return { ...attempt, relay: permission.grant.relay, grant: permission.grant }
@@ -75,8 +78,8 @@ export function createCalls(apartMs: number, call: () => Promise<void>): Calls {
 }
 
 export interface Pace {
-  /** Waits for one permit; false when `signal` was aborted first. */
-  take(signal: AbortSignal): Promise<boolean>
+  /** Waits for one permit, where there is a limit; false when `signal` was aborted first. */
+  take(signal: AbortSignal): Promise<boolean> | boolean
   /** Lets go of the blocks that were ordered and not granted, which would keep the process alive. */
   close(): void
 }
@@ -88,7 +91,7 @@ interface Waiter {
 
 /** Permits at `perSecond`, first come first served; without a limit every permit is granted at once. */
 export function createPace(perSecond: number | undefined): Pace {
-  if (perSecond === undefined) return { take: async (signal) => !signal.aborted, close: () => undefined }
+  if (perSecond === undefined) return { take: (signal) => !signal.aborted, close: () => undefined }
   const block = Math.max(1, Math.floor(perSecond / BLOCKS_PER_SECOND))
   const limiter = new Bottleneck({ minTime: (block * 1000) / perSecond, maxConcurrent: 1 })
   const waiters = new Set<Waiter>()

@@ -9,6 +9,7 @@ export type Stage = 'mail' | 'rcpt' | 'data' | 'body'
 /** The same, with what comes before MAIL FROM: the greeting, EHLO and STARTTLS (`connect`), and AUTH. */
 export type ReplyStage = 'connect' | 'auth' | Stage
 
+const lineEnd = /[\r\n]/
 const leadingCode = /^\s*(\d{3})(?:[-;:,]|(?!\S))\s*/
 const leadingEnhanced = /^#?([245]\.\d{1,3}\.\d{1,3})(?!\w|\.\d)[\s:;]*/
 /** Elsewhere in a line only what can be a failure's code is taken: 4.94.2 is a version and 5.1.1.1 an address. */
@@ -18,7 +19,9 @@ const looseEnhanced = /(?<![\w.-])([45]\.[0-7]\.\d{1,3})(?!\w|\.\d)/
 export function parseReply(response: string): Reply | undefined {
   const code = Number(leadingCode.exec(response)?.[1])
   if (!(code >= 100 && code < 600)) return undefined
-  const lines = response.split(/[\r\n]+/).map((line) => readLine(line, code))
+  const lines = lineEnd.test(response)
+    ? response.split(/[\r\n]+/).map((line) => readLine(line, code))
+    : [readLine(response, code)]
   const text = lines
     .map((line) => line.text)
     .join(' ')

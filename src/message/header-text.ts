@@ -29,9 +29,14 @@ export function parseHeaderText(input: unknown, field: string, code: ErrorCode =
   )
 }
 
+/** Thousands of messages have the same second. */
+let lastDate = { second: Number.NaN, text: '' }
+
 /** A date as RFC 5322, 3.3 writes it, in UTC. */
 export function dateText(date: Date): string {
-  return date.toUTCString().replace('GMT', '+0000')
+  const second = Math.floor(date.getTime() / 1000)
+  if (second !== lastDate.second) lastDate = { second, text: date.toUTCString().replace('GMT', '+0000') }
+  return lastDate.text
 }
 
 function nameOf(text: string, at: number): string {

@@ -2,11 +2,11 @@
 // delivery waited for the connection is not spent; another one is waited for, so that nothing ever leaves in a burst.
 
 import type { Clock } from '../clock.js'
-import type { Delivery, Grant, Pass, Permission } from '../delivery/delivery.js'
+import type { Delivery, Grant, Pass, Permission, Unsigned } from '../delivery/delivery.js'
 import type { Pace } from '../delivery/permit.js'
 import type { Heard } from '../limits/tuner.js'
 import { linkSignals } from '../linked-signal.js'
-import type { Choice, GuardedRelays, Lease } from '../smtp/relays.js'
+import type { Asking, Choice, GuardedRelays, Lease } from '../smtp/relays.js'
 import type { LimitStore } from '../store/limits.js'
 import type { Desk } from './desk.js'
 
@@ -20,12 +20,24 @@ export interface SpendingOptions {
   readonly pace: Pace
   /** What came of an exchange, and of asking for a connection where none could be had. */
   heard(heard: Heard): void
+  /** There is no such route here. */
+  missing(route: string): void
   /** How long an exchange took. */
   timed(relay: string, seconds: number): void
 }
 
 export interface Spending {
-  permit(delivery: Delivery, signal: AbortSignal, sender: string, pass?: Pass): Promise<Permission>
+  /**
+   * Waits for a connection to a relay of the route, and spends the permit on it: that of `pass`, or another. `message` is
+   * signed meanwhile.
+   */
+  permit(
+    delivery: Delivery,
+    signal: AbortSignal,
+    sender: string,
+    pass?: Pass,
+    message?: Unsigned,
+  ): Promise<Permission>
 }
 
 /** How long a delivery waits here for a permit and a connection at the same time. */
@@ -38,21 +50,27 @@ const NO_PLACE_MS = 2_000
 export function createSpending(options: SpendingOptions): Spending {
   const { clock, desk, limits, pace } = options
   return {
-    async permit(delivery, signal, sender, pass) {
+    async permit(delivery, signal, sender, pass, message) {
       const until = clock.monotonicMs() + PATIENCE_MS
       let kept = pass
       for (let isPaced = false; ; isPaced = true) {
         const startedAt = limits.now()
-        const acquired = await acquire(options, delivery, signal, sender, kept?.relay)
+        const asking = { lane: delivery.lane, chosen: kept?.relay, message }
+        const acquired = await acquire(options, delivery, signal, sender, asking)
         if (acquired.kind !== 'lease') {
           kept?.release()
+          if (acquired.kind === 'missing') options.missing(acquired.route)
           if (acquired.kind !== 'refused') return acquired
           const { relay, exchange } = acquired
           options.heard({ ...whoseOf(options, delivery), relay, exchange, startedAt })
           return acquired
         }
         const { lease } = acquired
-        const permission = await spend(options, lease, delivery, signal, isPaced ? undefined : pace, kept)
+        const taken = isPaced || pace.take(signal)
+        // A permit that is there is spent at once: then nothing is left to wait for.
+        if (taken === true && kept?.relay === lease.relay && kept.spend())
+          return granted(options, lease, delivery)
+        const permission = await spend(options, lease, delivery, signal, await taken, kept)
         if (permission) return permission
         const leftMs = until - clock.monotonicMs()
         kept = await desk.wait(lease.relay, delivery, leftMs, signal)
@@ -72,10 +90,9 @@ async function spend(
   lease: Lease,
   delivery: Delivery,
   signal: AbortSignal,
-  pace: Pace | undefined,
+  isPaced: boolean,
   kept: Pass | undefined,
 ): Promise<Permission | undefined> {
-  const isPaced = pace === undefined || (await pace.take(signal))
   if (isPaced && kept?.relay === lease.relay && kept.spend()) return granted(options, lease, delivery)
   kept?.release()
   const pass = isPaced ? await options.desk.wait(lease.relay, delivery, KEEP_MS, signal) : undefined
@@ -108,17 +125,16 @@ async function acquire(
   delivery: Delivery,
   signal: AbortSignal,
   sender: string,
-  chosen: string | undefined,
+  asking: Asking,
 ) {
-  const { route, lane } = delivery
-  const asking = { lane, chosen }
+  const { route } = delivery
   if (relayNames.every((relay) => limits.connections(relay) === Number.POSITIVE_INFINITY)) {
     return relays.acquire(route, signal, sender, asking)
   }
   const noPlace = new AbortController()
   using linked = linkSignals(signal, noPlace.signal)
   const hasPlace = () => {
-    const among = askedOf(relays.choice(route), chosen)
+    const among = askedOf(relays.choice(route), asking.chosen)
     // Without any it is no connection that it waits for.
     return among.length === 0 || among.some((relay) => limits.connections(relay) > 0)
   }

@@ -1,7 +1,7 @@
 // What comes of asking the relays of a route for a connection, and what may be asked for.
 // Types and nothing else.
 
-import type { Exchange } from '../delivery/delivery.js'
+import type { Exchange, Unsigned } from '../delivery/delivery.js'
 import type { Lease } from './lease.js'
 
 export type Acquired =
@@ -33,6 +33,8 @@ export interface Asking {
   /** The relay that was chosen for this message; another one is only for when it cannot be used. */
   readonly chosen?: string | undefined
   readonly lane?: string
+  /** Signed while it waits for its connection. */
+  readonly message?: Unsigned | undefined
 }
 
 export interface SharedConnections {

@@ -17,7 +17,9 @@ export interface Signer {
 const LINE_LENGTH = 76
 const FOLD_LENGTH = 72
 
-export function createSigner(dkim: DkimConfig, clock: Clock): Signer {
+/** `inPlace` makes whoever calls it wait for RSA, which is for a thread of its own. */
+export function createSigner(dkim: DkimConfig, clock: Clock, inPlace = false): Signer {
+  const signBytes = inPlace ? signInPlace : signOnPool
   const signatures = new WeakMap<object, Promise<Buffer>>()
   const pause = () => clock.sleep(0)
   const above = headerAbove(dkim)
@@ -25,7 +27,7 @@ export function createSigner(dkim: DkimConfig, clock: Clock): Signer {
     sign(message, fixed = []) {
       const known = signatures.get(message)
       if (known) return known
-      const signature = signatureOf({ pieces: piecesOf(message), fixed }, dkim, above, pause)
+      const signature = signatureOf({ pieces: piecesOf(message), fixed }, { dkim, above, pause, signBytes })
       signatures.set(message, signature)
       signature.catch(() => signatures.delete(message))
       return signature
@@ -35,19 +37,21 @@ export function createSigner(dkim: DkimConfig, clock: Clock): Signer {
 
 type Above = (names: readonly string[]) => string
 
-async function signatureOf(
-  message: HashedBody,
-  dkim: DkimConfig,
-  above: Above,
-  pause: () => Promise<void>,
-): Promise<Buffer> {
+interface Means {
+  readonly dkim: DkimConfig
+  readonly above: Above
+  readonly pause: () => Promise<void>
+  readonly signBytes: (bytes: Buffer, key: DkimConfig['key']) => Promise<Buffer> | Buffer
+}
+
+async function signatureOf(message: HashedBody, { dkim, above, pause, signBytes }: Means): Promise<Buffer> {
   const { header, body } = split(message)
   const fields = parseFields(header)
   const names = signedNames(fields, dkim.skipFields)
   const unsigned = `${above(names)} bh=${await hashBody(body, pause)};\r\n b=`
   const value = relaxed(unsigned.slice(unsigned.indexOf(':') + 1))
   const signed = Buffer.from(`${signedFields(fields, names)}dkim-signature:${value}`, 'latin1')
-  const signature = await signBytes(signed, dkim)
+  const signature = await signBytes(signed, dkim.key)
   return Buffer.from(`${unsigned}${folded(signature.toString('base64'))}\r\n`, 'latin1')
 }
 
@@ -102,14 +106,23 @@ function folded(base64: string): string {
   return lines
 }
 
-function signBytes(bytes: Buffer, { key }: DkimConfig): Promise<Buffer> {
-  const isEd25519 = key.asymmetricKeyType === 'ed25519'
-  // RFC 8463, 3: what Ed25519 signs is the SHA-256 of the header.
-  const data = isEd25519 ? createHash('sha256').update(bytes).digest() : bytes
+function signInPlace(bytes: Buffer, key: DkimConfig['key']): Buffer {
+  const { algorithm, data } = inputOf(bytes, key)
+  return sign(algorithm, data, key)
+}
+
+function signOnPool(bytes: Buffer, key: DkimConfig['key']): Promise<Buffer> {
+  const { algorithm, data } = inputOf(bytes, key)
   return new Promise((resolve, reject) => {
-    sign(isEd25519 ? null : 'sha256', data, key, (error, signature) => {
+    sign(algorithm, data, key, (error, signature) => {
       if (error) reject(error)
       else resolve(signature)
     })
   })
+}
+
+/** RFC 8463, 3: what Ed25519 signs is the SHA-256 of the header. */
+function inputOf(bytes: Buffer, { asymmetricKeyType }: DkimConfig['key']) {
+  if (asymmetricKeyType !== 'ed25519') return { algorithm: 'sha256', data: bytes }
+  return { algorithm: null, data: createHash('sha256').update(bytes).digest() }
 }

@@ -7,8 +7,9 @@ import type { Wire } from './wire.js'
 export class Idle {
   readonly #clock: Clock
   readonly #idleMs: number
-  /** Each with what stops its timer, in the order in which they came. */
-  readonly #wires = new Map<Wire, () => void>()
+  /** Each with what stops its timer, once it has one, in the order in which they came. */
+  readonly #wires = new Map<Wire, (() => void) | undefined>()
+  readonly #added = new Set<Wire>()
 
   constructor(clock: Clock, idleMs: number) {
     this.#clock = clock
@@ -19,12 +20,16 @@ export class Idle {
     return this.#wires.size
   }
 
+  /** Most are lent again at once: what was added is to be followed by `watch`, when that is done. */
   add(wire: Wire): void {
-    const stopTimer = this.#clock.after(this.#idleMs, () => {
-      this.remove(wire)
-      wire.quit('idle')
-    })
-    this.#wires.set(wire, stopTimer)
+    this.#wires.set(wire, undefined)
+    this.#added.add(wire)
+  }
+
+  /** From now on those that are still here wait for their end. */
+  watch(): void {
+    for (const wire of this.#added) this.#wires.set(wire, this.#timerOf(wire))
+    this.#added.clear()
   }
 
   /** Undefined also when the one whose turn it was is going. */
@@ -37,6 +42,14 @@ export class Idle {
   remove(wire: Wire): void {
     this.#wires.get(wire)?.()
     this.#wires.delete(wire)
+    this.#added.delete(wire)
+  }
+
+  #timerOf(wire: Wire): () => void {
+    return this.#clock.after(this.#idleMs, () => {
+      this.remove(wire)
+      wire.quit('idle')
+    })
   }
 
   quitAll(): void {

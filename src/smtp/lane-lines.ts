@@ -39,9 +39,11 @@ export class LaneLines<T> {
 
   /** Serves who came first of the lane whose turn it is among `total` connections. */
   serve(given: T, wire: Wire, total: number): void {
-    const lane = this.#next(total)
+    const waiting = this.#waiting()
+    const lane = waiting.length > 1 ? this.#next(waiting, total) : waiting[0]
     if (lane === undefined) return
-    this.#take(lane)
+    // Alone it earns as much as it pays.
+    if (waiting.length > 1) this.#take(waiting, lane)
     this.#lent.set(wire, lane)
     this.#busy.set(lane, (this.#busy.get(lane) ?? 0) + 1)
     this.#lines.get(lane)?.serve(given)
@@ -60,8 +62,7 @@ export class LaneLines<T> {
   }
 
   /** All who wait earn of a turn by their shares, and whose it is pays for it. */
-  #take(lane: string): void {
-    const waiting = this.#waiting()
+  #take(waiting: readonly string[], lane: string): void {
     const sum = waiting.reduce((total, each) => total + this.#weight(each), 0)
     for (const each of waiting) {
       const earned = (this.#earned.get(each) ?? 0) + this.#weight(each) / sum - (each === lane ? 1 : 0)
@@ -74,12 +75,14 @@ export class LaneLines<T> {
   }
 
   #waiting(): readonly string[] {
-    return [...this.#lines].flatMap(([lane, { length }]) => (length > 0 ? [lane] : []))
+    const waiting: string[] = []
+    for (const [lane, { length }] of this.#lines) if (length > 0) waiting.push(lane)
+    return waiting
   }
 
-  #next(total: number): string | undefined {
+  #next(waiting: readonly string[], total: number): string | undefined {
     let next: { readonly lane: string; readonly owed: number } | undefined
-    for (const lane of this.#waiting()) {
+    for (const lane of waiting) {
       const owed =
         (this.#shares[lane] ?? 0) * total - (this.#busy.get(lane) ?? 0) + (this.#earned.get(lane) ?? 0)
       if (next === undefined || owed > next.owed) next = { lane, owed }

@@ -4,6 +4,7 @@
 import type { Exchange, Transmission } from '../delivery/delivery.js'
 import { messageOf } from '../errors.js'
 import type { Signer } from './dkim.js'
+import type { Outgoing } from './exchange.js'
 import type { Sent, Wire } from './wire.js'
 
 export interface Lease {
@@ -38,7 +39,7 @@ export function createLease(relay: string, wire: Wire, lender: Lender, signer?: 
     async transmit(transmission, { abort } = {}) {
       if (used) throw new TypeError('a lease carries one message')
       used = true
-      const signed = await signedHead(transmission, signer)
+      const signed = signer ? await signedBy(signer, transmission) : transmission
       if ('refusal' in signed) {
         lender.giveBack(wire)
         return signed.refusal
@@ -47,9 +48,7 @@ export function createLease(relay: string, wire: Wire, lender: Lender, signer?: 
       for (;;) {
         if ('refusal' in given) return given.refusal
         // Ends with a new connection at the latest: only one that has carried a message can be stale.
-        const sent: Sent | undefined = given.wire.alive
-          ? await given.wire.send({ ...transmission, ...signed }, abort)
-          : undefined
+        const sent: Sent | undefined = given.wire.alive ? await given.wire.send(signed, abort) : undefined
         lender.giveBack(given.wire)
         if (sent && !sent.stale) return sent.exchange
         given = await lender.replace(transmission.signal)
@@ -64,12 +63,10 @@ export function createLease(relay: string, wire: Wire, lender: Lender, signer?: 
 }
 
 /** The fault is ours or the key's: it holds the message and fails nobody. */
-async function signedHead(
-  { bytes, fixed }: Transmission,
-  signer?: Signer,
-): Promise<{ readonly head?: Buffer } | Refused> {
+async function signedBy(signer: Signer, transmission: Transmission): Promise<Outgoing | Refused> {
+  const { bytes, fixed } = transmission
   try {
-    return signer ? { head: await signer.sign(bytes, fixed) } : {}
+    return { ...transmission, head: await signer.sign(bytes, fixed) }
   } catch (error) {
     const message = `the message could not be signed with the key under dkim: ${messageOf(error)}`
     return { refusal: { kind: 'broken', phase: 'connect', code: 'EDKIM', message } }

@@ -1,8 +1,22 @@
 // Those who wait for something, in the order in which they came.
 // Each is served exactly once, or let go when its signal is aborted; nobody is forgotten.
 
+interface Waiter<T> {
+  readonly letGo: T
+  readonly company: Company<T>
+  readonly resolve: (given: T) => void
+}
+
+/** Those who wait until the same signal is aborted: it is listened to once for all of them, which is not cheap. */
+interface Company<T> {
+  readonly signal: AbortSignal
+  readonly members: Set<Waiter<T>>
+  readonly leave: () => void
+}
+
 export class Line<T> {
-  readonly #waiters = new Set<(given: T) => void>()
+  readonly #waiters = new Set<Waiter<T>>()
+  readonly #companies = new Map<AbortSignal, Company<T>>()
 
   get length(): number {
     return this.#waiters.size
@@ -12,25 +26,45 @@ export class Line<T> {
   wait(signal: AbortSignal, letGo: T): Promise<T> {
     if (signal.aborted) return Promise.resolve(letGo)
     return new Promise((resolve) => {
-      const leave = () => serve(letGo)
-      const serve = (given: T) => {
-        this.#waiters.delete(serve)
-        signal.removeEventListener('abort', leave)
-        resolve(given)
-      }
-      signal.addEventListener('abort', leave, { once: true })
-      this.#waiters.add(serve)
+      const company = this.#companies.get(signal) ?? this.#gather(signal)
+      const waiter = { letGo, company, resolve }
+      company.members.add(waiter)
+      this.#waiters.add(waiter)
     })
   }
 
   /** Serves who came first; false when nobody waits. */
   serve(given: T): boolean {
     const [first] = this.#waiters
-    first?.(given)
+    if (first) this.#serve(first, given)
     return first !== undefined
   }
 
   serveAll(given: T): void {
-    for (const serve of [...this.#waiters]) serve(given)
+    for (const waiter of [...this.#waiters]) this.#serve(waiter, given)
+  }
+
+  #serve(waiter: Waiter<T>, given: T): void {
+    const { company, resolve } = waiter
+    this.#waiters.delete(waiter)
+    company.members.delete(waiter)
+    if (company.members.size === 0) this.#part(company)
+    resolve(given)
+  }
+
+  #gather(signal: AbortSignal): Company<T> {
+    const members = new Set<Waiter<T>>()
+    const leave = () => {
+      for (const waiter of [...members]) this.#serve(waiter, waiter.letGo)
+    }
+    const company = { signal, members, leave }
+    signal.addEventListener('abort', leave, { once: true })
+    this.#companies.set(signal, company)
+    return company
+  }
+
+  #part({ signal, leave }: Company<T>): void {
+    signal.removeEventListener('abort', leave)
+    this.#companies.delete(signal)
   }
 }

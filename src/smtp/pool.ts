@@ -4,13 +4,14 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
+import type { Unsigned } from '../delivery/delivery.js'
 import { connectionsOf } from '../limits/connection-limit.js'
 import type { Closing } from './closing.js'
-import { createSigner, type Signer } from './dkim.js'
 import { Idle } from './idle.js'
 import { LaneLines } from './lane-lines.js'
 import { createLease, type Given, type Lease, type Lender, type Refused } from './lease.js'
 import { Line } from './line.js'
+import { type OpenSigner, openSigner } from './signer.js'
 import { openWire, type Wire } from './wire.js'
 import type { WireEvents } from './wire-events.js'
 
@@ -20,6 +21,8 @@ export interface PoolEvents {
   closed(why: Closing, messages: number): void
   /** No connection could be opened, and none is open. */
   failed(): void
+  /** The thread that signs its messages is gone; they are signed without it meanwhile. */
+  threadLost?(problem: string): void
   /** Hears of each connection, also of one that comes to nothing. */
   readonly wire?: WireEvents | undefined
 }
@@ -32,7 +35,12 @@ export interface Pool {
   readonly open: number
   /** The same by what they do. */
   readonly states: ConnectionStates
-  acquire(signal: AbortSignal, lane?: string): Promise<{ readonly lease: Lease } | Refused>
+  /** `message` is signed while it waits. */
+  acquire(
+    signal: AbortSignal,
+    lane?: string,
+    message?: Unsigned,
+  ): Promise<{ readonly lease: Lease } | Refused>
   /** Looks at how many connections there may be, which has changed. */
   attend(): void
   /** Hangs up idle connections; those in use hang up when their message is done. Lets go whoever waits. */
@@ -81,7 +89,7 @@ class RelayPool implements Pool, Lender {
   readonly #events: PoolEvents
   readonly #oneFirst: boolean
   readonly #wires = new Set<Wire>()
-  readonly #signer: Signer | undefined
+  readonly #signer: OpenSigner | undefined
   readonly #idle: Idle
   readonly #waiting: LaneLines<Given>
   readonly #shared: SharedPlaces | undefined
@@ -110,7 +118,8 @@ class RelayPool implements Pool, Lender {
     this.#relay = relay
     this.#clock = clock
     this.#events = events
-    this.#signer = relay.dkim && createSigner(relay.dkim, clock)
+    const lost = (problem: string) => events.threadLost?.(problem)
+    this.#signer = relay.dkim && openSigner(relay.dkim, clock, lost)
     this.#idle = new Idle(clock, relay.idleMs)
     setMaxListeners(0, this.#hangUp.signal)
   }
@@ -125,9 +134,19 @@ class RelayPool implements Pool, Lender {
     return { opening: this.#opening, busy: this.#wires.size - idle - leaving, idle, leaving }
   }
 
-  async acquire(signal: AbortSignal, lane = ''): Promise<{ readonly lease: Lease } | Refused> {
+  async acquire(
+    signal: AbortSignal,
+    lane = '',
+    message?: Unsigned,
+  ): Promise<{ readonly lease: Lease } | Refused> {
+    if (message && !this.#closed) this.#signAhead(message)
     const given = await this.#standIn(() => this.#waiting.wait(lane, signal, closing))
     return 'wire' in given ? { lease: createLease(this.#name, given.wire, this, this.#signer) } : given
+  }
+
+  /** The signer knows it when it is asked again; what is wrong with it is told then. */
+  #signAhead({ bytes, fixed }: Unsigned): void {
+    this.#signer?.sign(bytes, fixed).catch(() => undefined)
   }
 
   replace(signal: AbortSignal): Promise<Given> {
@@ -147,6 +166,7 @@ class RelayPool implements Pool, Lender {
   close(): void {
     this.#closed = true
     this.#stopTimer?.()
+    this.#signer?.close()
     this.#hangUp.abort()
     this.#serveAll(closing)
     this.#idle.quitAll()
@@ -170,11 +190,13 @@ class RelayPool implements Pool, Lender {
 
   /** Brings those who wait and what can be had together. Called after whatever changes either. */
   attend(): void {
-    this.#makeRoom()
-    while (this.#mayOpen()) void this.#openOne()
+    const most = this.#most
+    this.#makeRoom(most)
+    while (this.#mayOpen(most)) void this.#openOne()
     // Where no new connection can be had a kept one has to do.
     if (this.#opening === 0) this.#lendIdle(this.#replacing, (wire) => this.#replacing.serve({ wire }))
-    this.#lendIdle(this.#waiting, (wire) => this.#waiting.serve({ wire }, wire, this.#most))
+    this.#lendIdle(this.#waiting, (wire) => this.#waiting.serve({ wire }, wire, most))
+    this.#idle.watch()
     this.#shared?.want(this.open, this.#wanted, this.#idle.size)
     this.#attendLater()
   }
@@ -195,8 +217,8 @@ class RelayPool implements Pool, Lender {
   }
 
   /** Another process is to have what is too many here: idle ones go now, others after their message. */
-  #makeRoom(): void {
-    let surplus = this.#wires.size - this.#leaving.size + this.#opening - this.#most
+  #makeRoom(most: number): void {
+    let surplus = this.#wires.size - this.#leaving.size + this.#opening - most
     while (surplus > 0 && this.#idle.size > 0) {
       const wire = this.#idle.take()
       if (wire === undefined) continue
@@ -210,9 +232,9 @@ class RelayPool implements Pool, Lender {
     wire.quit(why)
   }
 
-  #mayOpen(): boolean {
+  #mayOpen(most: number): boolean {
     const wanted = this.#replacing.length + Math.max(0, this.#waiting.length - this.#idle.size)
-    if (this.#closed || wanted <= this.#opening || this.open >= this.#most) return false
+    if (this.#closed || wanted <= this.#opening || this.open >= most) return false
     if (this.#oneFirst && this.#wires.size === 0 && this.#opening > 0) return false
     if (this.#failure === undefined) return true
     // After a failure one at a time, and for a while no more than were open then: the relay may allow no more.

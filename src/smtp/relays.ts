@@ -228,6 +228,7 @@ class RoutedRelays implements Relays, GuardedRelays {
       },
       closed: (why, messages) => events.closed(name, why, messages),
       failed: () => void this.#failedAt.set(name, this.#clock.monotonicMs()),
+      threadLost: (problem) => events.threadLost?.(name, problem),
       wire: events.wire?.(name),
     }
   }
@@ -237,7 +238,7 @@ class RoutedRelays implements Relays, GuardedRelays {
     route: Route,
     signal: AbortSignal,
     sender: string | undefined,
-    { chosen, lane }: Asking,
+    { chosen, ...asking }: Asking,
   ): Promise<Acquired | undefined> {
     const tried = new Set<string>()
     let refused: Acquired | undefined
@@ -247,7 +248,7 @@ class RoutedRelays implements Relays, GuardedRelays {
       const name = isChosen ? chosen : route.choose(usable)
       if (name === undefined) return refused
       tried.add(name)
-      const acquired = await this.#acquireFrom(name, signal, sender, lane)
+      const acquired = await this.#acquireFrom(name, signal, sender, asking)
       if (acquired && !isAway(acquired)) return acquired
       refused = acquired ?? refused
     }
@@ -264,13 +265,13 @@ class RoutedRelays implements Relays, GuardedRelays {
     { relays }: Route,
     signal: AbortSignal,
     sender: string | undefined,
-    { lane }: Asking,
+    asking: Asking,
   ): Promise<Acquired | undefined> {
     const resting = relays.filter((each) => this.#gate.look(each, sender).kind !== 'shut')
     const [name] = resting.toSorted((a, b) => this.#sinceFailureMs(b) - this.#sinceFailureMs(a))
     if (name === undefined) return undefined
     await this.#sleep(this.#restMs - this.#sinceFailureMs(name), signal)
-    return this.#acquireFrom(name, signal, sender, lane)
+    return this.#acquireFrom(name, signal, sender, asking)
   }
 
   /** Undefined when its circuit is not to be passed after all. */
@@ -278,13 +279,13 @@ class RoutedRelays implements Relays, GuardedRelays {
     name: string,
     signal: AbortSignal,
     sender?: string,
-    lane?: string,
+    { lane, message }: Asking = {},
   ): Promise<Acquired | undefined> {
     const { kind } = this.#gate.look(name, sender)
     const probe = kind === 'due' ? await this.#gate.probe(name, sender) : undefined
     if (kind === 'shut' || (kind === 'due' && probe === undefined)) return undefined
     if (this.#failedAt.has(name)) this.#asked.add(name)
-    const acquired = await this.#poolOf(name).acquire(signal, lane)
+    const acquired = await this.#poolOf(name).acquire(signal, lane, message)
     this.#asked.delete(name)
     if ('lease' in acquired) return { kind: 'lease', lease: this.#watched(acquired.lease, probe) }
     this.#report(name, acquired.refusal, probe)
@@ -320,8 +321,11 @@ class RoutedRelays implements Relays, GuardedRelays {
   }
 
   #report(relay: string, exchange: Exchange, probe: string | undefined, message?: Transmission): void {
-    if (probe === undefined && this.#reported.has(exchange)) return
-    this.#reported.add(exchange)
+    // What was accepted is one message's alone.
+    if (exchange.kind !== 'accepted') {
+      if (probe === undefined && this.#reported.has(exchange)) return
+      this.#reported.add(exchange)
+    }
     const isProbe = probe !== undefined
     // Of what was accepted nothing more need be known.
     const canSlowDown = exchange.kind !== 'accepted' && this.#canSlowDown(relay)

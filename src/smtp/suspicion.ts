@@ -22,6 +22,8 @@ export function createSuspicion(): Suspicion {
       if (refused.size > MOST_KEYS && oldest !== undefined) refused.delete(oldest)
       return times >= IN_A_ROW
     },
-    clear: (key) => void refused.delete(key),
+    clear(key) {
+      if (refused.size > 0) refused.delete(key)
+    },
   }
 }

@@ -188,7 +188,7 @@ class KeptWire implements Wire {
     const exchange = await exchangeOn(this.#connection, this.#relay, outgoing)
     abort?.removeEventListener('abort', drop)
     const stale = this.#messages > 1 && isWorn(exchange)
-    await tidy(this.#connection, exchange)
+    if (exchange.kind !== 'accepted') await tidy(this.#connection, exchange)
     if (this.#connection.destroyed) this.#why ??= closingAfter(exchange)
     return { exchange, stale }
   }

@@ -7,7 +7,8 @@ import type { Outcome, Reason } from '../delivery/outcome.js'
 import { errorCodes } from '../errors.js'
 import type { Logger } from './log.js'
 import { maskRecipient } from './mask.js'
-import type { Metrics } from './metrics.js'
+import { type Metrics, seriesBy } from './metrics.js'
+import { createPlaces, type Place } from './place.js'
 import { codeLabel } from './smtp-report.js'
 
 type Ended = Attempt & { readonly outcome: Outcome }
@@ -42,23 +43,24 @@ const noProvider = 'other'
 
 export function createDeliveryReport(options: DeliveryReportOptions): DeliveryReport {
   const { clock, logger, logAddresses, metrics, providerOf } = options
+  const placeOf = createPlaces(metrics)
   let progressAt = clock.now()
   return {
     attempt(attempt, durationMs) {
       progressAt = clock.now()
-      const { delivery, relay = noRelay } = attempt
-      const where = { relay, lane: delivery.lane, provider: providerOf(delivery.recipient.address) }
-      countAttempt(attempt, where, progressAt, metrics())
+      const { delivery, relay = noRelay, outcome } = attempt
+      const provider = providerOf(delivery.recipient.address)
+      countAttempt(attempt, placeOf(relay, delivery.lane, provider, outcome.kind), progressAt, metrics())
       logAttempt(attempt, durationMs, logger, logAddresses)
     },
     unreadable(lane, code) {
-      const where = { relay: noRelay, lane, provider: noProvider }
-      countSettled('failed', where, metrics())
-      countFailure({ code, message: '' }, where, metrics())
+      const place = placeOf(noRelay, lane, noProvider, 'failed')
+      countSettled(place)
+      countFailure({ code, message: '' }, place, metrics())
     },
     replayed: (lane) => metrics().count('fluxmail_replayed_total', { lane }),
     stalled: (lane) => metrics().count('fluxmail_stalled_total', { lane }),
-    rendered: (lane, seconds) => metrics().observe('fluxmail_render_seconds', { lane }, seconds),
+    rendered: seriesBy('fluxmail_render_seconds', 'lane', metrics),
     measure(lanes) {
       metrics().set('fluxmail_last_progress_timestamp_seconds', {}, progressAt / 1000)
       for (const { lane, active } of lanes) metrics().set('fluxmail_deliveries_active', { lane }, active)
@@ -66,45 +68,36 @@ export function createDeliveryReport(options: DeliveryReportOptions): DeliveryRe
   }
 }
 
-interface Where {
-  readonly relay: string
-  readonly lane: string
-  readonly provider: string
-}
-
-function countAttempt(attempt: Ended, where: Where, now: number, metrics: Metrics): void {
+function countAttempt(attempt: Ended, place: Place, now: number, metrics: Metrics): void {
   const { delivery, outcome, alreadySettled, late = false, resent = 0 } = attempt
-  const { relay, lane } = where
   if (alreadySettled) {
-    if (outcome.kind === 'sent' && outcome.prevented)
-      metrics.count('fluxmail_duplicates_prevented_total', { lane })
+    if (outcome.kind === 'sent' && outcome.prevented) place.write('fluxmail_duplicates_prevented_total', 1)
     return
   }
-  metrics.count('fluxmail_attempts_total', { outcome: outcome.kind, ...where })
+  place.write('fluxmail_attempts_total', 1)
   if (outcome.kind === 'deferred' || outcome.kind === 'held') return
-  if (resent > 0) metrics.count('fluxmail_resent_total', { lane }, resent)
+  if (resent > 0) place.write('fluxmail_resent_total', resent)
   // Whoever found it unknown has counted it among all that were settled.
-  if (late) metrics.count('fluxmail_late_verdicts_total', { lane, outcome: outcome.kind })
-  else countSettled(outcome.kind, where, metrics)
+  if (late) place.write('fluxmail_late_verdicts_total', 1)
+  else countSettled(place)
   if (outcome.kind === 'sent') {
-    metrics.count('fluxmail_messages_sent_total', { lane, relay })
-    metrics.set('fluxmail_last_success_timestamp_seconds', { relay }, now / 1000)
+    place.write('fluxmail_messages_sent_total', 1)
+    place.write('fluxmail_last_success_timestamp_seconds', now / 1000)
   }
-  if (outcome.kind === 'failed') countFailure(outcome.reason, where, metrics)
-  metrics.observe('fluxmail_queue_seconds', { lane }, Math.max(0, now - delivery.createdAt) / 1000)
+  if (outcome.kind === 'failed') countFailure(outcome.reason, place, metrics)
+  place.write('fluxmail_queue_seconds', Math.max(0, now - delivery.createdAt) / 1000)
 }
 
-function countSettled(outcome: Outcome['kind'], where: Where, metrics: Metrics): void {
-  const { relay, lane } = where
-  metrics.count('fluxmail_deliveries_total', { outcome, ...where })
-  metrics.count('fluxmail_messages_total', { lane, relay })
+function countSettled(place: Place): void {
+  place.write('fluxmail_deliveries_total', 1)
+  place.write('fluxmail_messages_total', 1)
 }
 
-function countFailure(given: Reason, where: Where, metrics: Metrics): void {
-  const { relay, lane } = where
-  metrics.count('fluxmail_messages_failed_total', { lane, relay })
+function countFailure(given: Reason, place: Place, metrics: Metrics): void {
+  place.write('fluxmail_messages_failed_total', 1)
+  const { relay, lane, provider } = place.labels
   const code = given.reply === undefined ? '' : codeLabel(given.reply.code)
-  metrics.count('fluxmail_failures_total', { ...where, reason: reasonLabel(given), code })
+  metrics.count('fluxmail_failures_total', { relay, lane, provider, reason: reasonLabel(given), code })
 }
 
 /** Of ours its own word; what a relay said is told by its code. */
@@ -120,6 +113,9 @@ function logAttempt(
   logger: Logger,
   logAddresses: boolean,
 ): void {
+  // What waits does so by the thousand, for a reason that is told once where it was found.
+  const level = outcome.kind === 'held' ? 'debug' : 'info'
+  if (logger.isLevelEnabled?.(level) === false) return
   const { address } = delivery.recipient
   const reason = 'reason' in outcome ? outcome.reason : undefined
   const reply = reason?.reply ?? (outcome.kind === 'sent' ? outcome.reply : undefined)
@@ -134,7 +130,5 @@ function logAttempt(
     durationMs: Math.round(durationMs),
     ...(logAddresses ? { recipient: address } : {}),
   }
-  // What waits does so by the thousand, for a reason that is told once where it was found.
-  if (outcome.kind === 'held') logger.debug(fields, 'delivery')
-  else logger.info(fields, 'delivery')
+  logger[level](fields, 'delivery')
 }

@@ -13,6 +13,8 @@ export interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
+  /** Pino's; without it every level is taken to be on. */
+  isLevelEnabled?(level: string): boolean
 }
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const

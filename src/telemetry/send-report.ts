@@ -10,7 +10,7 @@ import { errorFields, type Logger } from './log.js'
 
 /** The logger, of which nothing comes back: a log that fails must not look like an email that failed. */
 export function quietLogger(logger: Logger): Logger {
-  const quiet = (level: keyof Logger) => (fields: object, message: string) => {
+  const quiet = (level: Exclude<keyof Logger, 'isLevelEnabled'>) => (fields: object, message: string) => {
     try {
       logger[level](fields, message)
     } catch {

@@ -26,6 +26,7 @@ const required = [
   'dist/src/index.js',
   'dist/src/index.d.ts',
   'dist/src/cli/main.js',
+  'dist/src/smtp/signing-entry.js',
   'dist/workers/deliver.js',
   'scripts/demo/recipients.csv',
 ]
@@ -134,6 +135,35 @@ test.each([
     '--noEmit',
   ]
   await inFolder(tool('tsc'), ...flags, '--skipLibCheck', '--typeRoots', roots, '--types', 'node', file)
+})
+
+test('mail that it sends at the same time is signed in a thread, which ends with it', async () => {
+  const lines = [
+    "import { generateKeyPairSync } from 'node:crypto'",
+    "import { text } from 'node:stream/consumers'",
+    "import { FluxMail } from 'fluxmail'",
+    "import { SMTPServer } from 'smtp-server'",
+    'const bodies = []',
+    'const onData = (stream, _, done) => void text(stream).then((body) => done(null, bodies.push(body)))',
+    "const server = new SMTPServer({ authOptional: true, disabledCommands: ['STARTTLS'], onData })",
+    "await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))",
+    'const { port } = server.server.address()',
+    "const privateKey = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })",
+    "const dkim = { domainName: 'example.org', keySelector: 'k', privateKey }",
+    "const mail = new FluxMail({ host: '127.0.0.1', port, sender: 'news@example.org', useTls: false, dkim })",
+    'let ready = 0',
+    "process.on('worker', (thread) => thread.once('message', () => void ready++))",
+    "const send = (n) => mail.send({ subject: 'Hello', recipients: ['r' + n + '@example.org'], body: 'Hi' })",
+    'const sendMany = () => Promise.all(Array.from({ length: 12 }, (_, n) => send(n)))',
+    'for (let time = 0; ready === 0 && time < 50; time += 1) await sendMany()',
+    'await sendMany()',
+    'await mail.close()',
+    'await new Promise((resolve) => server.close(resolve))',
+    "const signed = bodies.filter((body) => body.startsWith('DKIM-Signature:')).length",
+    "process.stdout.write([ready, signed === bodies.length, signed % 12].join(' '))",
+  ]
+  await writeFile(join(folder, 'signing.mjs'), `${lines.join('\n')}\n`)
+  expect(await inFolder(process.execPath, 'signing.mjs')).toBe('1 true 0')
 })
 
 test('its command shows its help', async () => {

@@ -70,6 +70,7 @@ function openScene(
     desk,
     pace: createPace(undefined),
     heard: () => undefined,
+    missing: () => undefined,
     timed: () => undefined,
   })
   closers.push(

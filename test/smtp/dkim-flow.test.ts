@@ -9,7 +9,7 @@ import { eventually } from '../helpers/eventually.js'
 import { type MailFlow, openMailFlow, openRedis, rowsTo } from '../helpers/mail-flow.js'
 import { createSigningKey, pythonVerdicts, verdicts } from './dkim-verifiers.js'
 import { openScriptedRelay, type Session } from './scripted-relay.js'
-import { countedPool, gate, messageTo, relayTo, sendOver } from './sending.js'
+import { countedPool, gate, messageTo, never, relayTo, sendOver } from './sending.js'
 
 const signing = createSigningKey('rsa')
 const dkim = { domainName: 'example.com', keySelector: 'mail', privateKey: signing.pem }
@@ -117,6 +117,26 @@ test('a connection that is lost while a large message is signed is replaced', as
   expect(await sending).toMatchObject({ kind: 'accepted' })
   expect(relay.connections).toBe(2)
   expect(await verdicts(Buffer.from(`${relay.bodies[0]}\r\n`, 'latin1'), signing.record)).toEqual(['pass'])
+})
+
+test('a message is signed while it waits for its connection, once', async () => {
+  await using relay = await openScriptedRelay()
+  let pauses = 0
+  const clock = { ...systemClock, sleep: async () => void pauses++ }
+  using pool = countedPool(relay.port, { dkim, maxConnectionsPerWorker: 1 }, clock)
+  const taken = await pool.acquire(never)
+  if ('refusal' in taken) throw new Error('there is no connection')
+  const bytes = Buffer.alloc(1_500_000, 'From: a@example.com\r\n\r\nsome words\r\n')
+  const message = messageTo('a@example.com', { bytes })
+  const acquiring = pool.acquire(never, '', message)
+  await expect.poll(() => pauses).toBeGreaterThan(8)
+  const before = pauses
+  taken.lease.release()
+  const acquired = await acquiring
+  if ('refusal' in acquired) throw new Error('there is no connection')
+  expect(await acquired.lease.transmit(message)).toMatchObject({ kind: 'accepted' })
+  expect(pauses - before).toBeLessThan(5)
+  expect(relay.bodies[0]).toMatch(/^DKIM-Signature:/)
 })
 
 test('a message that cannot be signed is held, and its connection is given back', async () => {

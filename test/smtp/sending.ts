@@ -86,7 +86,7 @@ export function countedPool(
     get failed() {
       return counts.failed
     },
-    acquire: (signal, lane) => pool.acquire(signal, lane),
+    acquire: (...asking) => pool.acquire(...asking),
     attend: () => pool.attend(),
     close: () => pool.close(),
     drop: () => pool.drop(),
