@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import { configOptions } from '../src/cli/option-types.js'
 import { referenceTables } from '../src/cli/reference.js'
 import { alertsTable } from './alerts-table.js'
+import { savedResult } from './bench/speed/result.js'
+import { rows } from './bench/speed/rows.js'
 import { differencesTable } from './coming-from-fluxmail.js'
 import { dashboardFiles } from './dashboards/boards.js'
+import { speedTable } from './speed-table.js'
 
 const root = join(import.meta.dirname, '..')
 
@@ -16,6 +19,7 @@ function freshReadme(standing: string): string {
     ...referenceTables(),
     alerts: alertsTable(),
     'coming-from-fluxmail': differencesTable(),
+    speed: speedTable(rows, savedResult()),
   }
   return Object.entries(tables).reduce((text, [name, table]) => {
     const place = new RegExp(`(<!-- ${name}:begin -->\n)[\\s\\S]*?(<!-- ${name}:end -->)`)

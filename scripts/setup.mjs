@@ -233,14 +233,19 @@ function ensureRedis() {
   if (!findProgram('redis-server')) throw new SetupError(redisAdvice)
 }
 
-// smtp-sink
+// smtp-sink, and smtp-source for the benchmark: both are in the same package
 
 function unpackSmtpSink() {
-  const launcher = unpack('postfix', 'usr/sbin/smtp-sink')
+  const sink = unpack('postfix', 'usr/sbin/smtp-sink')
+  const source = writeLauncher(join(ownFolder, 'debian', 'postfix'), 'usr/sbin/smtp-source')
+  for (const launcher of [sink, source]) requireUsage(launcher)
+}
+
+function requireUsage(launcher) {
   const { stderr } = spawnSync(launcher, [], { encoding: 'utf8' })
   if (/usage:/.test(stderr)) return
   rmSync(launcher)
-  throw new SetupError(`the smtp-sink that was fetched does not run here: ${stderr.trim()}`)
+  throw new SetupError(`the ${basename(launcher)} that was fetched does not run here: ${stderr.trim()}`)
 }
 
 // Prometheus, and its promtool
@@ -259,8 +264,8 @@ function unpackPrometheus() {
 // What the tests can do without
 
 /** Fetches a program by `unpackIt` where it is missing. Where it is not to be had, its tests are skipped, in CI never. */
-function ensureForTests(name, whose, unpackIt) {
-  if (findProgram(name)) return
+function ensureForTests(name, whose, unpackIt, ...more) {
+  if ([name, ...more].every((each) => findProgram(each))) return
   const reason = whyNot(name, whose, unpackIt)
   if (!reason) return
   if (process.env.CI === 'true')
@@ -283,7 +288,7 @@ try {
   requireNode()
   ensureModules()
   ensureRedis()
-  ensureForTests('smtp-sink', 'Postfix', unpackSmtpSink)
+  ensureForTests('smtp-sink', 'Postfix', unpackSmtpSink, 'smtp-source')
   if (process.argv.includes('--prometheus')) ensureForTests('prometheus', 'Prometheus', unpackPrometheus)
 } catch (error) {
   if (!(error instanceof SetupError)) throw error

@@ -17,11 +17,12 @@ export function numbersFrom(min: number) {
   return (text: string): number[] => text.split(',').map(numberFrom(min))
 }
 
+export const redisHelp = 'a Redis to use, a private one unless given'
+
 /** Exit code 2 for a wrong command line. */
 export function benchCommand(name: string, about: string, examples: string): Command {
   return new Command(`npm run ${name} --`)
     .description(about)
-    .option('--redis <url>', 'a Redis to use, a private one unless given')
     .option('--json', 'the result as JSON')
     .addHelpText('after', `\nExamples:\n${examples}`)
     .configureHelp({ helpWidth: COLUMNS })
@@ -43,14 +44,34 @@ export function burstFor(rate: number, burst: number = Math.ceil(rate / 2)): num
 
 export const progress = (text: string) => void process.stderr.write(`${text}\n`)
 
-/** Runs until it is done or told to stop, and exits: 0, 1 where it says false, 3 where it went wrong, 130 stopped. */
+const AGAIN_MS = 1_000
+
+/** What was sent is missing, or there twice, or is not what it should be; the message says which. */
+export class WrongResult extends Error {}
+
+/**
+ * Runs until it is done or told to stop, and exits: 0, 1 where it says false or a result is wrong, 3 where it went
+ * wrong itself, 130 stopped. Told twice, it does not wait for what is still to be put away.
+ */
 export async function runBench(bench: (signal: AbortSignal) => Promise<boolean>): Promise<never> {
   const stop = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort())
+  let first = Number.NaN
+  const hear = () => {
+    // One Ctrl-C may arrive several times: from the terminal, and from what started us.
+    if (performance.now() - first > AGAIN_MS) process.exit(130)
+    if (stop.signal.aborted) return
+    first = performance.now()
+    stop.abort(new Error('stopped'))
+  }
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, hear)
   try {
     process.exit((await bench(stop.signal)) ? 0 : 1)
   } catch (error) {
     if (stop.signal.aborted) process.exit(130)
+    if (error instanceof WrongResult) {
+      progress(`a result is wrong: ${error.message}`)
+      process.exit(1)
+    }
     progress(`the benchmark went wrong and shows nothing: ${error instanceof Error ? error.stack : error}`)
     process.exit(3)
   }

@@ -2,7 +2,16 @@
 // Exit code 1 when the 99th percentile is not under a second.
 
 import { factTable } from '../../src/cli/table.js'
-import { benchCommand, burstFor, COLUMNS, numberFrom, print, progress, runBench } from './command.js'
+import {
+  benchCommand,
+  burstFor,
+  COLUMNS,
+  numberFrom,
+  print,
+  progress,
+  redisHelp,
+  runBench,
+} from './command.js'
 import { type LanesResult, runLanesTrial } from './lanes-trial.js'
 
 interface Flags {
@@ -26,6 +35,7 @@ Times run from before enqueue is called until the sink has the whole message,
 by the clock of one process. Exit code 1 when 1 % takes a second or longer.`
 
 const flags = benchCommand('bench:lanes', 'Mail for single people while a batch waits.', examples)
+  .option('--redis <url>', redisHelp)
   .option('--bulk <rows>', 'rows that wait in the lane bulk', numberFrom(1), 1_000_000)
   .option('--rate <number>', 'messages a second that the relay may be given', numberFrom(1), 200)
   .option('--burst <number>', 'how many more within one second; half the rate unless given', numberFrom(1))

@@ -8,6 +8,7 @@ import {
   numbersFrom,
   print,
   progress,
+  redisHelp,
   rowTable,
   runBench,
 } from './command.js'
@@ -36,6 +37,7 @@ the most within any second; "surely" leaves out what the sink saw late. It ends
 with 1 when that is over rate and burst, or under 95 % of the rate was used.`
 
 const flags = benchCommand('bench:rate', 'Whether one rate holds for a fleet that comes and goes.', examples)
+  .option('--redis <url>', redisHelp)
   .option('--processes <numbers>', 'worker processes at once, one run each', numbersFrom(1), [1, 2, 4])
   .option('--rate <number>', 'of the fleet, a second', numberFrom(1), 200)
   .option('--burst <number>', 'how many more within one second; half the rate unless given', numberFrom(1))

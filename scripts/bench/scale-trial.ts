@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Fleet } from './churn.js'
 import { type Bucket, boundAt, histogramOf, since } from './histogram.js'
 import { enqueueBacklog } from './letters.js'
+import { cpuMsOf, difference } from './speed/process-cpu.js'
 import { openStage, type Worker } from './stage.js'
 
 export interface ScaleOptions {
@@ -23,6 +24,10 @@ export interface ScaleResult {
   /** How long a permit was waited for: seconds, the upper bound of a bucket of the metric; 0 when there was one. */
   readonly permitP50: number
   readonly permitP99: number
+  /** CPU of all processes for each message, where the system tells it. */
+  readonly cpuMs: number | undefined
+  /** Messages that came more than once. */
+  readonly twice: number
 }
 
 /** Of one process; above it there is no room for more mails under way. */
@@ -40,18 +45,29 @@ export async function runScaleTrial(options: ScaleOptions, signal?: AbortSignal)
   await Promise.all(Array.from({ length: processes }, () => fleet.start()))
   await stage.sink.waitForMessages(1, signal)
   await sleep(SETTLE_MS, undefined, { signal })
+  const cpuBefore = cpuOf(fleet.workers)
   const [before, waitsBefore] = [stage.sink.messages.length, await permitWaits(fleet.workers)]
   const startedAt = performance.now()
   await sleep(seconds * 1_000, undefined, { signal })
   const count = stage.sink.messages.length - before
   const measured = (performance.now() - startedAt) / 1_000
+  const cpu = difference(cpuOf(fleet.workers), cpuBefore)
   const waits = withoutWait(count, since(waitsBefore, await permitWaits(fleet.workers)))
   return {
     processes,
     perSecond: count / measured,
     permitP50: boundAt(waits, 0.5),
     permitP99: boundAt(waits, 0.99),
+    cpuMs: cpu === undefined ? undefined : cpu / count,
+    twice: [...stage.sink.copies().values()].filter((copies) => copies > 1).length,
   }
+}
+
+function cpuOf(workers: readonly Worker[]): number | undefined {
+  const each = workers.map(({ child }) => cpuMsOf(child.pid))
+  return each.some((ms) => ms === undefined)
+    ? undefined
+    : each.reduce<number>((sum, ms) => sum + (ms ?? 0), 0)
 }
 
 async function permitWaits(workers: readonly Worker[]): Promise<Bucket[]> {

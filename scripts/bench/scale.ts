@@ -1,6 +1,15 @@
 // `npm run bench:scale`: messages a second with 1, 2 and 4 worker processes, and the time of a permit, as a table.
 
-import { benchCommand, numberFrom, numbersFrom, print, progress, rowTable, runBench } from './command.js'
+import {
+  benchCommand,
+  numberFrom,
+  numbersFrom,
+  print,
+  progress,
+  redisHelp,
+  rowTable,
+  runBench,
+} from './command.js'
 import { runScaleTrial, type ScaleResult } from './scale-trial.js'
 
 interface Flags {
@@ -22,6 +31,7 @@ once to the envelope, once to the message, so that one process can do 250 a
 second at the most. More than this machine can do says nothing about sharing.`
 
 const flags = benchCommand('bench:scale', 'How worker processes share the work of one queue.', examples)
+  .option('--redis <url>', redisHelp)
   .option('--processes <numbers>', 'worker processes at once, one run each', numbersFrom(1), [1, 2, 4])
   .option('--answer <ms>', 'how late the sink answers', numberFrom(0), 20)
   .option('--rate <number>', 'a limit of the fleet that is never reached', numberFrom(1), 20_000)

@@ -7,6 +7,7 @@ import {
   numbersFrom,
   print,
   progress,
+  redisHelp,
   refuse,
   rowTable,
   runBench,
@@ -32,6 +33,7 @@ that it got once the fleet had time to find out, "least" the same in the worst
 ten seconds. It ends with 1 when used is under 85 %, or 2 % were refused.`
 
 const flags = benchCommand('bench:tuning', 'Whether a fleet follows what its relay takes.', examples)
+  .option('--redis <url>', redisHelp)
   .option('--processes <numbers>', 'worker processes at once, one run each', numbersFrom(1), [1, 2, 4])
   .option('--rate <number>', 'what the fleet is told, a second', numberFrom(1), 200)
   .option('--takes <numbers>', 'what the relay takes, in turn', numbersFrom(1), [120, 60, 120])

@@ -1,0 +1,2 @@
+export function inlinedNewsletter(): string
+export function juiceCost(count: number): number
