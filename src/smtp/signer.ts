@@ -29,17 +29,25 @@ export function openSigner(dkim: DkimConfig, clock: Clock, onThreadLost: OnThrea
   return new ThreadedSigner(dkim, clock, onThreadLost)
 }
 
+/** What is known of a signer for as long as it is not closed, without keeping it from being collected. */
+interface User {
+  readonly dkim: DkimConfig
+  readonly lost: WeakRef<OnThreadLost>
+}
+
 class ThreadedSigner implements OpenSigner {
-  readonly #dkim: DkimConfig
+  readonly #user: User
   readonly #here: Signer
   readonly #signatures = new WeakMap<object, Promise<Buffer>>()
-  readonly #onThreadLost: OnThreadLost
+  /** Kept here alone. */
+  readonly onThreadLost: OnThreadLost
   #isClosed = false
 
   constructor(dkim: DkimConfig, clock: Clock, onThreadLost: OnThreadLost) {
-    this.#dkim = dkim
+    this.#user = { dkim, lost: new WeakRef(onThreadLost) }
     this.#here = createSigner(dkim, clock)
-    this.#onThreadLost = onThreadLost
+    this.onThreadLost = onThreadLost
+    unclosed.register(this, this.#user)
   }
 
   sign(message: Buffer | readonly Buffer[], fixed: readonly FixedLines[] = []): Promise<Buffer> {
@@ -47,7 +55,7 @@ class ThreadedSigner implements OpenSigner {
     if (known) return known
     const pieces = piecesOf(message)
     const isSmall = (pieces[0]?.length ?? 0) <= MAX_COPIED_BYTES
-    const thread = isSmall && !this.#isClosed ? signingThread.get(this.#onThreadLost) : undefined
+    const thread = isSmall && !this.#isClosed ? signingThread.get(this.#user) : undefined
     const signature = thread ? this.#signIn(thread, pieces, fixed) : this.#signHere(message, fixed)
     this.#signatures.set(message, signature)
     signature.catch(() => this.#signatures.delete(message))
@@ -57,7 +65,7 @@ class ThreadedSigner implements OpenSigner {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    signingThread.leave(this.#dkim, this.#onThreadLost)
+    signingThread.leave(this.#user)
   }
 
   async #signIn(
@@ -66,7 +74,7 @@ class ThreadedSigner implements OpenSigner {
     fixed: readonly FixedLines[],
   ): Promise<Buffer> {
     try {
-      return await thread.sign(this.#dkim, pieces)
+      return await thread.sign(this.#user.dkim, pieces)
     } catch (error) {
       if (error instanceof ThreadEnded) return this.#signHere(pieces, fixed)
       throw error
@@ -74,7 +82,7 @@ class ThreadedSigner implements OpenSigner {
   }
 
   async #signHere(message: Buffer | readonly Buffer[], fixed: readonly FixedLines[]): Promise<Buffer> {
-    if (!this.#isClosed) signingThread.begin(this.#onThreadLost)
+    if (!this.#isClosed) signingThread.begin(this.#user)
     signingHere += 1
     try {
       return await this.#here.sign(message, fixed)
@@ -89,20 +97,20 @@ let signingHere = 0
 
 /** The one thread of this process: there from its first use until all who used it are closed. */
 class SharedThread {
-  readonly #users = new Set<OnThreadLost>()
+  readonly #users = new Set<User>()
   #thread: SigningThread | undefined
   #lost = 0
   #rest = 0
 
   /** Undefined where there is none, or none yet. */
-  get(user: OnThreadLost): SigningThread | undefined {
+  get(user: User): SigningThread | undefined {
     if (!this.#thread?.isReady) return undefined
     this.#users.add(user)
     return this.#thread
   }
 
   /** Before a message is signed without it. */
-  begin(user: OnThreadLost): void {
+  begin(user: User): void {
     if (this.#rest > 0) this.#rest -= 1
     else if (signingHere >= BUSY && this.#thread === undefined) {
       this.#users.add(user)
@@ -110,9 +118,9 @@ class SharedThread {
     }
   }
 
-  leave(dkim: DkimConfig, user: OnThreadLost): void {
+  leave(user: User): void {
     if (!this.#users.delete(user)) return
-    this.#thread?.dismiss(dkim)
+    this.#thread?.dismiss(user.dkim)
     if (this.#users.size > 0) return
     this.#thread?.close()
     this.#thread = undefined
@@ -137,8 +145,19 @@ class SharedThread {
     this.#lost += 1
     this.#rest = REST * this.#lost
     const problem = `there is no thread that signs with DKIM (${why}): messages are signed without it until the next one begins`
-    for (const lost of this.#users) lost(problem)
+    for (const user of this.#users) tell(user, problem)
+  }
+}
+
+/** A log that fails must not look like a message that could not be signed. */
+function tell({ lost }: User, problem: string): void {
+  try {
+    lost.deref()?.(problem)
+  } catch {
+    // There is nowhere left to say so.
   }
 }
 
 const signingThread = new SharedThread()
+/** Whoever is forgotten rather than closed leaves as well, or its key and all that hears of it would stay for ever. */
+const unclosed = new FinalizationRegistry<User>((user) => signingThread.leave(user))

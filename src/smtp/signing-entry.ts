@@ -43,12 +43,18 @@ async function sign(number: number, signer: number, pieces: readonly Buffer[]): 
   }
 }
 
+function lent(piece: number): Buffer {
+  const bytes = shared.get(piece)
+  if (bytes === undefined) throw new TypeError(`there is no shared piece ${piece}`)
+  return bytes
+}
+
 function take({ bytes, plan, shared: added, forgotten }: Work): void {
-  for (const { piece, bytes: lent } of added) shared.set(piece, Buffer.from(lent))
+  for (const { piece, bytes: given } of added) shared.set(piece, Buffer.from(given))
   for (const piece of forgotten) shared.delete(piece)
   let from = 0
   const pieceOf = (length: number): Buffer => {
-    if (length < 0) return shared.get(length) ?? Buffer.alloc(0)
+    if (length < 0) return lent(length)
     from += length
     return Buffer.from(bytes, from - length, length)
   }
@@ -65,5 +71,9 @@ parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'work') take(message)
   else if (message.kind === 'dismissal') signers.delete(message.signer)
   else signers.set(message.signer, createSigner(message.dkim, systemClock, true))
+})
+// What cannot be read cannot be answered: the thread ends, and whoever waits signs by himself.
+parentPort?.on('messageerror', (error) => {
+  throw error
 })
 answer({ kind: 'ready' })

@@ -192,10 +192,10 @@ export class SigningThread {
   #fail(why: string): void {
     if (this.#hasEnded) return
     this.#end()
-    this.#ended(why)
     const left = [...this.#waiting.values()]
     this.#waiting.clear()
     for (const { reject } of left) reject(new ThreadEnded())
+    this.#ended(why)
   }
 }
 

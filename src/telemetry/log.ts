@@ -34,10 +34,15 @@ export function parseLogger(given: unknown): Logger {
     const missing = methods.find(
       (method) => typeof (given as Partial<Logger> | null)?.[method] !== 'function',
     )
-    if (missing === undefined) return given as Logger
-    throw new FluxMailError('invalid_config', `logger: it has no function ${missing}; give one like pino's`)
+    if (missing !== undefined)
+      throw new FluxMailError('invalid_config', `logger: it has no function ${missing}; give one like pino's`)
+    const { isLevelEnabled = isAlwaysOn } = given as Logger
+    if (typeof isLevelEnabled === 'function') return given as Logger
+    throw new FluxMailError('invalid_config', 'logger: its isLevelEnabled is no function; leave it out')
   })
 }
+
+const isAlwaysOn = () => true
 
 /** Pino's own writer repeats for ever what fails, so a worker whose reader has died would never end. */
 function standardOutput(): NodeJS.WriteStream {

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
@@ -141,6 +143,35 @@ test('when the thread dies every message is signed, its loss is told, and later 
   for (let time = 0; time < 6; time += 1) await signAll(signer, 200)
   expect(threads).toHaveLength(2)
   expect(problems).toHaveLength(1)
+})
+
+test('whoever hears of a lost thread and throws keeps no message from being signed', async () => {
+  using failing = signerFor(() => {
+    throw new Error('the log is full')
+  })
+  const problems: string[] = []
+  using other = signerFor((problem) => void problems.push(problem))
+  const thread = await threadOf(failing)
+  await signAll(other, 8)
+  const signed = signAll(failing, 200)
+  await thread.terminate()
+  expect(await signed).toEqual(await expectedOf(200))
+  expect(problems).toHaveLength(1)
+})
+
+test('a signer that is forgotten rather than closed keeps no thread', async () => {
+  const closed = signerFor()
+  const thread = await threadOf(closed)
+  await signAll(signerFor(), 8)
+  closed.close()
+  expect(thread.threadId).toBeGreaterThan(0)
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const threadId = () => {
+    collect()
+    return thread.threadId
+  }
+  await expect.poll(threadId, { timeout: 10_000 }).toBe(-1)
 })
 
 test('what goes wrong with one message there is thrown for that one alone', async () => {

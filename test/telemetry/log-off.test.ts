@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Attempt } from '../../src/delivery/delivery.js'
 import type { Outcome } from '../../src/delivery/outcome.js'
 import { createDeliveryReport } from '../../src/telemetry/delivery-report.js'
-import type { Logger } from '../../src/telemetry/log.js'
+import { type Logger, parseLogger } from '../../src/telemetry/log.js'
 import { createMetrics } from '../../src/telemetry/metrics.js'
 
 const held: Outcome = { kind: 'held', reason: { code: 'paused', message: 'later' }, holdMs: 1 }
@@ -33,4 +33,11 @@ test('a line is written of each attempt unless its logger says that the level is
   expect(linesOf(() => true)).toEqual(['info', 'debug'])
   expect(linesOf((level) => level !== 'debug')).toEqual(['info'])
   expect(linesOf((level) => level === 'warn')).toEqual([])
+})
+
+test('a logger whose isLevelEnabled is no function is refused before anything is sent with it', () => {
+  const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+  expect(parseLogger(quiet)).toBe(quiet)
+  expect(() => parseLogger({ ...quiet, isLevelEnabled: 'yes' })).toThrow(/isLevelEnabled is no function/)
+  expect(() => parseLogger({ ...quiet, warn: 1 })).toThrow(/no function warn/)
 })
