@@ -125,6 +125,8 @@ test('a Redis that is paused while a batch is enqueued and drained only makes it
   await using redis = await openOwnRedis()
   await using flow = await openMailFlow({ latencyMs: 2 }, redis.url)
   await flow.work({ lockMs: 2_000, logLevel: 'silent' })
+  // Who connects while it is paused is told so after as long as the pause is.
+  await flow.queue.status()
   const enqueued = flow.queue.enqueueBatch(rowsTo(4 * CHUNK), content)
   await redis.ask((client) => client.call('CLIENT', 'PAUSE', 3_000, 'ALL'))
   const batch = await enqueued
