@@ -59,6 +59,11 @@ export const environmentVariables = {
     sets: 'timeoutMs',
     help: 'seconds for connecting, the greeting and replies',
   },
+  FLUXMAIL_PIPELINE_MESSAGES: {
+    kind: 'boolean',
+    sets: 'pipelineMessages',
+    help: 'the next envelope goes out with the final dot before it (RFC 2920); `false` unless set',
+  },
   FLUXMAIL_MAX_RETRIES: { kind: 'integer', sets: 'maxRetries', help: 'for sending without the queue' },
   FLUXMAIL_RETRY_DELAY: { kind: 'seconds', sets: 'retryDelayMs', help: 'seconds between those' },
   FLUXMAIL_SENDER: { kind: 'text', sets: 'sender', help: 'the From address unless an email names another' },

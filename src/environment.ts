@@ -114,6 +114,7 @@ const relayValues = [
   'useTls',
   'useSsl',
   'timeoutMs',
+  'pipelineMessages',
   ...limitValues,
 ] as const satisfies readonly (keyof EnvironmentValues)[]
 

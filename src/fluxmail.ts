@@ -196,8 +196,8 @@ export class FluxMail {
   #smtpOf(relay: RelayConfig): Smtp {
     const { clock, limits, logger } = this.#settings
     const { maxRetries, retryDelayMs } = limits
-    const threadLost = (_: string, problem: string) => logger.warn({ host: relay.host }, problem)
-    const events = { opened: () => undefined, closed: () => undefined, threadLost }
+    const warned = (_: string, problem: string) => logger.warn({ host: relay.host }, problem)
+    const events = { opened: () => undefined, closed: () => undefined, warned }
     // Every further try is a try: it connects again, however short ago the last one failed.
     const relays = createRelays({ [RELAY]: relay }, {}, clock, events, { restMs: 0 })
     const { host, port, ratePerSecond } = relay

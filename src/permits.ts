@@ -194,8 +194,8 @@ function openRelays(
       limits.wantConnections(relay, ...counts),
   }
   const guards = { circuits, failed, connections, canSlowDown, shares: sharesOf(config) }
-  const threadLost = (relay: string, problem: string) => logger.warn({ relay }, problem)
-  const events = { ...smtpEvents(metrics), threadLost }
+  const warned = (relay: string, problem: string) => logger.warn({ relay }, problem)
+  const events = { ...smtpEvents(metrics), warned }
   const relays = createRelays(config.relays, config.routes, clock, events, guards)
   limits.onConnections((relay) => relays.attend(relay))
   return relays

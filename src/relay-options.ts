@@ -74,6 +74,10 @@ export const relayShape = {
     .min(1)
     .default(1000)
     .meta({ description: 'after so many messages a connection is replaced' }),
+  pipelineMessages: z.boolean().default(false).meta({
+    description:
+      "hands over the next message's envelope with this one's final dot, where the relay announces PIPELINING (RFC 2920): one round trip a message in place of two",
+  }),
   idleMs: milliseconds.default(8_000).meta({ description: 'a connection unused for so long is closed' }),
   ...limitShape,
   dkim: dkimSchema.optional(),

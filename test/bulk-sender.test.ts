@@ -185,11 +185,12 @@ describe('a relay that closes its connections', () => {
   })
 
   for (const where of ['250', 'MAIL', 'RCPT', 'DATA'] as const) {
-    for (const capabilities of [['PIPELINING'], []]) {
-      test(`without a word at ${where} after seven messages loses and repeats none (${capabilities.join() || 'no pipelining'})`, async () => {
+    for (const pipelining of ['nothing', 'envelopes', 'messages'] as const) {
+      test(`without a word at ${where} after seven messages loses and repeats none (pipelining ${pipelining})`, async () => {
         const taken = new Map<number, number>()
-        const { bulk, relay } = await toRelay({
-          capabilities,
+        const pipelineMessages = pipelining === 'messages'
+        const script: Script = {
+          capabilities: pipelining === 'nothing' ? [] : ['PIPELINING'],
           answer: (command, { index, hangUp }) => {
             if (!command.startsWith(where) || (taken.get(index) ?? 0) < 7) return undefined
             hangUp()
@@ -202,7 +203,11 @@ describe('a relay that closes its connections', () => {
             socket.end('250 taken\r\n')
             return ''
           },
-        })
+        }
+        const { bulk, relay } = await toRelay(
+          script,
+          pipelineMessages ? { pipelineMessages, maxConnections: 2 } : {},
+        )
         expect(await bulk.sendBatch(many(200))).toEqual({ sent: 200, failed: 0, total: 200, errors: [] })
         expect(subjects(relay).sort()).toEqual(onceEach(200).sort())
         expect(relay.connections).toBeGreaterThan(20)

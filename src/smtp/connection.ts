@@ -1,5 +1,5 @@
-// nodemailer's connection, with what it leaves out: SMTPUTF8 for the sake of the header, and what it knows of the
-// relay but tells nobody. The only place that knows its inner names.
+// nodemailer's connection, with what it leaves out: SMTPUTF8 for the sake of the header, an envelope ahead of its turn,
+// and what it knows of the relay but tells nobody. The only place that knows its inner names.
 
 import SMTPConnection, { type SMTPEnvelope, type SMTPError } from 'nodemailer/lib/smtp-connection'
 import { systemClock } from '../clock.js'
@@ -16,8 +16,10 @@ interface Hidden {
   readonly _responsePartial: boolean
   readonly _remainder: string
   readonly _responseActions: ((reply: string) => void)[]
+  readonly _maxAllowedSize: number
   _connectToHost(options: object, secure: boolean): void
   _onConnect(): void
+  _onError(error: Error, type: string, reply: string, command: string): void
   _onTimeout(): void
   _sendCommand(command: string, logged?: string): void
   _upgradeConnection(done: Upgraded): void
@@ -48,6 +50,17 @@ const noEvents: WireEvents = { timed: () => undefined, replied: () => undefined 
 
 const hidden = SMTPConnection.prototype as unknown as Hidden
 
+/** What a message begins with. */
+export interface Envelope {
+  readonly from: string
+  readonly to: readonly string[]
+  /** Bytes. */
+  readonly size: number
+  readonly use8BitMime: boolean
+  /** Says SMTPUTF8 in MAIL FROM also when both addresses are ASCII. */
+  readonly smtpUtf8: boolean
+}
+
 type Replied = (error: SMTPError | null | undefined, reply?: string) => void
 type Upgraded = (error?: Error | null, isSecure?: boolean) => void
 
@@ -57,8 +70,6 @@ interface Command {
 }
 
 export class Connection extends SMTPConnection {
-  /** Says SMTPUTF8 in MAIL FROM also when both addresses are ASCII. */
-  saysSmtpUtf8 = false
   /** The phases of what goes on; waiting for anybody but the relay is to stop it. */
   readonly watch: Stopwatch
   readonly #events: WireEvents
@@ -66,8 +77,17 @@ export class Connection extends SMTPConnection {
   readonly #unanswered: Command[] = [{ asked: 'greeting', isOther: false }]
   #isInBody = false
   #beginBody: () => void = () => undefined
+  #saysSmtpUtf8 = false
   /** Commands that are to go out in one write. */
   #batch: string | undefined
+  /** Whether the final dot of this message has been written. */
+  #hasEnded = false
+  /** Commands of the message after this one: those that wait for its end, and those that went out ahead of their turn. */
+  #following = ''
+  #ahead = ''
+  /** Whether this message's own commands went out ahead. */
+  #wentAhead = false
+  #isAheadUnheard = false
 
   constructor(relay: RelayConfig, events: WireEvents = noEvents) {
     super(connectionOptions(relay))
@@ -89,6 +109,16 @@ export class Connection extends SMTPConnection {
   get takesBytes(): boolean {
     const socket = this._socket
     return !this.destroyed && !!socket && socket.writable
+  }
+
+  /** Whether the envelope of the next message may go out with the end of this one (RFC 2920). */
+  get pipelines(): boolean {
+    return this.capabilities.includes('PIPELINING')
+  }
+
+  /** Whether an envelope went out ahead, and the relay has not said a word about it. */
+  get isAheadUnheard(): boolean {
+    return this.#isAheadUnheard
   }
 
   /** What the relay owes an answer to. */
@@ -117,9 +147,31 @@ export class Connection extends SMTPConnection {
    * Hands over the envelope, and has `beginBody` write the body once the relay waits for it. `done` is called once: with
    * an error, or with the reply that came after.
    */
-  carry(envelope: SMTPEnvelope, beginBody: () => void, done: Replied): void {
+  carry(envelope: Envelope, beginBody: () => void, done: Replied): void {
     this.#beginBody = beginBody
-    super.send(envelope, writtenElsewhere, (error, info) => done(error, info?.response))
+    this.#hasEnded = false
+    this.#following = ''
+    this.#saysSmtpUtf8 = envelope.smtpUtf8
+    super.send(toNodemailer(envelope), writtenElsewhere, (error, info) => done(error, info?.response))
+    // What was said ahead and is not said now would be taken for the message after this one.
+    if (this.#ahead !== '') this.close()
+  }
+
+  /**
+   * Hands over the envelope of the message after this one: it goes out with this one's final dot, or right behind it
+   * (RFC 2920, 3.1). Its turn comes with `carry`, once this message is done.
+   */
+  follow(envelope: Envelope): void {
+    const commands = this.#rehearse(envelope)
+    if (!this.#hasEnded) this.#following = commands
+    else if (commands !== '') this.write([this.#toGoAhead(commands)])
+  }
+
+  /** The last of a body, and the envelope that is to follow it, in one write. */
+  writeEnd(pieces: readonly Buffer[]): void {
+    const following = this.#following
+    this.#hasEnded = true
+    this.write(following === '' ? pieces : [...pieces, this.#toGoAhead(following)])
   }
 
   write(pieces: readonly Buffer[]): void {
@@ -177,15 +229,13 @@ export class Connection extends SMTPConnection {
     if (socket) socket.unref()
   }
 
-  /** nodemailer looks at the addresses alone. */
   _sendCommand(command: string, logged?: string): void {
-    const adds = this.saysSmtpUtf8 && command.startsWith('MAIL FROM:') && !command.includes('> SMTPUTF8')
     const verb = command.split(' ', 1)[0] ?? ''
     const asked = askedBy.get(verb) ?? 'login'
     const isOther = betweenMessages.has(verb)
     this.#unanswered.push({ asked, isOther })
     if (!isOther) this.#begin(asked)
-    const said = adds ? command.replace('>', '> SMTPUTF8') : command
+    const said = this.#saysSmtpUtf8 ? withSmtpUtf8(command) : command
     if (this.#batch === undefined) hidden._sendCommand.call(this, said, logged)
     else this.#batch += this.#batch === '' ? said : `\r\n${said}`
   }
@@ -196,12 +246,20 @@ export class Connection extends SMTPConnection {
     hidden._setEnvelope.call(this, envelope, done)
     const batch = this.#batch
     this.#batch = undefined
-    if (batch !== '') hidden._sendCommand.call(this, batch)
+    this.#wentAhead = batch !== '' && batch === this.#ahead
+    if (this.#wentAhead) this.#ahead = ''
+    else if (batch !== '' && this.#ahead === '') hidden._sendCommand.call(this, batch)
   }
 
   /** nodemailer would pipe the message through two streams and write the final dot by itself. */
   _createSendStream(done: Replied) {
     const { _responseActions: actions } = this as unknown as Hidden
+    // A relay that said one thing too many would be a reply ahead: this is not its leave for the body.
+    const said = this.lastServerResponse || ''
+    if (this.#wentAhead && !said.startsWith('3')) {
+      hidden._onError.call(this, new Error('Unexpected Response'), 'EPROTOCOL', said, 'DATA')
+      return { outByteCount: 0, write: () => undefined, end: () => undefined }
+    }
     actions.push((reply) => hidden._actionSMTPStream.call(this, reply, done))
     const write = () => this.#beginBody()
     return { outByteCount: 0, write, end: () => undefined }
@@ -228,6 +286,26 @@ export class Connection extends SMTPConnection {
     else done(new Error(`clear text came after the answer to STARTTLS: ${this.unreadReply}`))
   }
 
+  /** The commands that nodemailer would send, without sending them; none where it would refuse the message itself. */
+  #rehearse(envelope: Envelope): string {
+    const { _maxAllowedSize: most } = this as unknown as Hidden
+    if (!this.pipelines || (most > 0 && envelope.size > most)) return ''
+    const commands: string[] = []
+    const stage = Object.create(this, {
+      _responseActions: { value: [] },
+      _socket: { value: { cork: () => undefined, uncork: () => undefined } },
+      _sendCommand: { value: (command: string) => void commands.push(command) },
+    })
+    hidden._setEnvelope.call(stage, toNodemailer(envelope), () => undefined)
+    return (envelope.smtpUtf8 ? commands.map(withSmtpUtf8) : commands).join('\r\n')
+  }
+
+  #toGoAhead(commands: string): Buffer {
+    this.#ahead = commands
+    this.#isAheadUnheard = true
+    return Buffer.from(`${commands}\r\n`)
+  }
+
   #begin(asked: Asked): void {
     if (asked === 'tls') this.watch.run('tls')
     if (asked === 'login') this.watch.run('auth')
@@ -245,6 +323,7 @@ export class Connection extends SMTPConnection {
     const isRefused = code >= 400 && (to === 'mail' || to === 'rcpt')
     if (to === 'greeting') this.watch.end('connect')
     if (to === 'login' && !isChallenge) this.watch.end('auth')
+    if (to === 'mail') this.#isAheadUnheard = false
     if (to === 'data' || isRefused) this.watch.end('envelope')
     if (to === 'body') this.watch.end('data')
     this.#isInBody = to === 'data' && code < 400
@@ -256,6 +335,17 @@ export class Connection extends SMTPConnection {
     if (next === undefined) return this.#isInBody ? 'body' : 'other'
     return next.isOther || next.asked === 'connection' ? 'other' : next.asked
   }
+}
+
+/** It keeps and changes what it is given. */
+function toNodemailer({ from, to, size, use8BitMime }: Envelope): SMTPEnvelope {
+  return { from, to: [...to], size, use8BitMime }
+}
+
+/** nodemailer looks at the addresses alone. */
+function withSmtpUtf8(command: string): string {
+  const adds = command.startsWith('MAIL FROM:') && !command.includes('> SMTPUTF8')
+  return adds ? command.replace('>', '> SMTPUTF8') : command
 }
 
 function connectionOptions(relay: RelayConfig) {

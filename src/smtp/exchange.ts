@@ -5,9 +5,9 @@ import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
 import type { Asked, Exchange, LeaveAnswer, Transmission } from '../delivery/delivery.js'
 import type { Stage } from '../delivery/replies.js'
-import { messageOf } from '../errors.js'
+import { messageOf as wordsOf } from '../errors.js'
 import { carryBody, sizeOf } from './body.js'
-import type { Connection } from './connection.js'
+import type { Connection, Envelope } from './connection.js'
 import { piecesOf } from './data.js'
 import { type Broken, faultOf, hungUp, isRefusal, outOfTurn, type Place } from './fault.js'
 
@@ -17,18 +17,30 @@ export interface Outgoing extends Transmission {
   readonly head?: Buffer | undefined
 }
 
+/** `ending` is called before the relay is handed the rest of it: what follows may be made ready. */
 export function exchangeOn(
   connection: Connection,
   relay: RelayConfig,
   outgoing: Outgoing,
+  ending: () => void = () => undefined,
 ): Promise<Exchange> {
-  return new Promise((resolve) => new Going(connection, relay, outgoing, resolve).begin())
+  return new Promise((resolve) => new Going(connection, relay, outgoing, ending, resolve).begin())
+}
+
+export function envelopeOf(outgoing: Outgoing): Envelope {
+  const { from, to, eightBit = false, smtpUtf8 = false } = outgoing
+  return { from, to: [to], size: sizeOf(messageOf(outgoing)), use8BitMime: eightBit, smtpUtf8 }
+}
+
+function messageOf({ bytes, head }: Outgoing): readonly Buffer[] {
+  return head ? [head, ...piecesOf(bytes)] : piecesOf(bytes)
 }
 
 class Going {
   readonly #connection: Connection
   readonly #relay: RelayConfig
   readonly #outgoing: Outgoing
+  readonly #ending: () => void
   readonly #resolve: (exchange: Exchange) => void
   /** A connection that is closed on this side calls nobody back; an error that ends it does, right after this event. */
   readonly #onEnd = () => queueMicrotask(() => this.#settle(hungUp(this.#place)))
@@ -41,23 +53,23 @@ class Going {
     connection: Connection,
     relay: RelayConfig,
     outgoing: Outgoing,
+    ending: () => void,
     resolve: (exchange: Exchange) => void,
   ) {
     this.#connection = connection
     this.#relay = relay
     this.#outgoing = outgoing
+    this.#ending = ending
     this.#resolve = resolve
   }
 
   begin(): void {
-    const { from, to, bytes, head, eightBit = false, smtpUtf8 = false, hasLines = false } = this.#outgoing
-    const message = head ? [head, ...piecesOf(bytes)] : piecesOf(bytes)
+    const { hasLines = false } = this.#outgoing
+    const message = messageOf(this.#outgoing)
     this.#connection.once('end', this.#onEnd)
-    this.#connection.saysSmtpUtf8 = smtpUtf8
-    const envelope = { from, to: [to], size: sizeOf(message), use8BitMime: eightBit }
     const done = (error: SMTPError | null | undefined, reply = '') =>
       this.#settle(error ? exchangeOf(error, this.#place, this.#relay) : answered(reply, this.#place))
-    this.#connection.carry(envelope, () => void this.#carryBody(message, hasLines), done)
+    this.#connection.carry(envelopeOf(this.#outgoing), () => void this.#carryBody(message, hasLines), done)
   }
 
   async #carryBody(message: readonly Buffer[], hasLines: boolean): Promise<void> {
@@ -66,19 +78,25 @@ class Going {
       const answer = await carryBody({
         ...{ message, hasLines },
         flushed: () => this.#connection.flushed(),
-        write: (pieces) => this.#connection.write(pieces),
+        write: (pieces) => this.#write(pieces),
         beforeBody: () => this.#leave(),
         openWindow: () => this.#openWindow(),
       })
       if (answer !== undefined && answer !== 'ok') this.#settle({ kind: 'stopped', answer })
     } catch (error) {
-      const message = messageOf(error)
+      const message = wordsOf(error)
       this.#settle({ kind: 'broken', ...this.#place, code: 'ESTREAM', message, cause: error })
     }
   }
 
+  #write(pieces: readonly Buffer[]): void {
+    if (this.#phase === 'window') this.#connection.writeEnd(pieces)
+    else this.#connection.write(pieces)
+  }
+
   /** It is asked of others than the relay, which waits meanwhile. */
   async #leave(): Promise<LeaveAnswer> {
+    this.#ending()
     const { watch } = this.#connection
     watch.stop()
     const answer = await this.#outgoing.beforeBody()

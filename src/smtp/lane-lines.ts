@@ -3,7 +3,6 @@
 // to have its share of them at once, they take turns.
 
 import { Line } from './line.js'
-import type { Wire } from './wire.js'
 
 /** Of a lane without a share, so that its turn comes at all. */
 const LEAST_SHARE = 0.05
@@ -13,7 +12,7 @@ const MOST_EARNED = 0.5
 export class LaneLines<T> {
   readonly #shares: Readonly<Record<string, number>>
   readonly #lines = new Map<string, Line<T>>()
-  readonly #lent = new Map<Wire, string>()
+  readonly #lent = new Map<object, string>()
   readonly #busy = new Map<string, number>()
   /** What a lane is owed for having waited while others were served. */
   readonly #earned = new Map<string, number>()
@@ -37,14 +36,14 @@ export class LaneLines<T> {
     return line.wait(signal, letGo)
   }
 
-  /** Serves who came first of the lane whose turn it is among `total` connections. */
-  serve(given: T, wire: Wire, total: number): void {
+  /** Serves who came first of the lane whose turn it is among `total` connections; `lent` is what it has until `returned`. */
+  serve(given: T, lent: object, total: number): void {
     const waiting = this.#waiting()
     const lane = waiting.length > 1 ? this.#next(waiting, total) : waiting[0]
     if (lane === undefined) return
     // Alone it earns as much as it pays.
     if (waiting.length > 1) this.#take(waiting, lane)
-    this.#lent.set(wire, lane)
+    this.#lent.set(lent, lane)
     this.#busy.set(lane, (this.#busy.get(lane) ?? 0) + 1)
     this.#lines.get(lane)?.serve(given)
   }
@@ -54,10 +53,10 @@ export class LaneLines<T> {
   }
 
   /** A connection is in use no longer. */
-  returned(wire: Wire): void {
-    const lane = this.#lent.get(wire)
+  returned(lent: object): void {
+    const lane = this.#lent.get(lent)
     if (lane === undefined) return
-    this.#lent.delete(wire)
+    this.#lent.delete(lent)
     this.#busy.set(lane, (this.#busy.get(lane) ?? 0) - 1)
   }
 

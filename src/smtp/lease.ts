@@ -5,7 +5,8 @@ import type { Exchange, Transmission } from '../delivery/delivery.js'
 import { messageOf } from '../errors.js'
 import type { Signer } from './dkim.js'
 import type { Outgoing } from './exchange.js'
-import type { Sent, Wire } from './wire.js'
+import type { Seat } from './seats.js'
+import type { Sent } from './wire.js'
 
 export interface Lease {
   readonly relay: string
@@ -22,17 +23,19 @@ export interface Refused {
   readonly refusal: Exchange
 }
 
-export type Given = { readonly wire: Wire } | Refused
+export type Given = Seat | Refused
 
 /** Who lends connections. */
 export interface Lender {
-  giveBack(wire: Wire): void
+  /** The message that has this seat is about to end: another one may be sent behind it. */
+  lendBehind(seat: Seat): void
+  giveBack(seat: Seat): void
   /** Another connection for a message whose first one was gone: a new one, if one can be had. */
   replace(signal: AbortSignal): Promise<Given>
 }
 
 /** With a signer every message is signed, before the relay hears of it. */
-export function createLease(relay: string, wire: Wire, lender: Lender, signer?: Signer): Lease {
+export function createLease(relay: string, seat: Seat, lender: Lender, signer?: Signer): Lease {
   let used = false
   return {
     relay,
@@ -41,15 +44,19 @@ export function createLease(relay: string, wire: Wire, lender: Lender, signer?: 
       used = true
       const signed = signer ? await signedBy(signer, transmission) : transmission
       if ('refusal' in signed) {
-        lender.giveBack(wire)
+        lender.giveBack(seat)
         return signed.refusal
       }
-      let given: Given = { wire }
+      let given: Given = seat
       for (;;) {
         if ('refusal' in given) return given.refusal
+        const taken: Seat = given
+        const ending = () => lender.lendBehind(taken)
         // Ends with a new connection at the latest: only one that has carried a message can be stale.
-        const sent: Sent | undefined = given.wire.alive ? await given.wire.send(signed, abort) : undefined
-        lender.giveBack(given.wire)
+        const sent: Sent | undefined = taken.wire.alive
+          ? await taken.wire.send(signed, { abort, ending })
+          : undefined
+        lender.giveBack(taken)
         if (sent && !sent.stale) return sent.exchange
         given = await lender.replace(transmission.signal)
       }
@@ -57,7 +64,7 @@ export function createLease(relay: string, wire: Wire, lender: Lender, signer?: 
     release() {
       if (used) return
       used = true
-      lender.giveBack(wire)
+      lender.giveBack(seat)
     },
   }
 }

@@ -11,6 +11,7 @@ import { Idle } from './idle.js'
 import { LaneLines } from './lane-lines.js'
 import { createLease, type Given, type Lease, type Lender, type Refused } from './lease.js'
 import { Line } from './line.js'
+import { type Seat, Seats } from './seats.js'
 import { type OpenSigner, openSigner } from './signer.js'
 import { openWire, type Wire } from './wire.js'
 import type { WireEvents } from './wire-events.js'
@@ -21,8 +22,8 @@ export interface PoolEvents {
   closed(why: Closing, messages: number): void
   /** No connection could be opened, and none is open. */
   failed(): void
-  /** The thread that signs its messages is gone; they are signed without it meanwhile. */
-  threadLost?(problem: string): void
+  /** Something is gone without which it goes on more slowly: the thread that signs, or leave to send ahead. */
+  warned?(problem: string): void
   /** Hears of each connection, also of one that comes to nothing. */
   readonly wire?: WireEvents | undefined
 }
@@ -91,6 +92,7 @@ class RelayPool implements Pool, Lender {
   readonly #wires = new Set<Wire>()
   readonly #signer: OpenSigner | undefined
   readonly #idle: Idle
+  readonly #seats: Seats
   readonly #waiting: LaneLines<Given>
   readonly #shared: SharedPlaces | undefined
   /** Connections that say QUIT: they are no longer lent, and there until they have ended. */
@@ -118,8 +120,9 @@ class RelayPool implements Pool, Lender {
     this.#relay = relay
     this.#clock = clock
     this.#events = events
-    const lost = (problem: string) => events.threadLost?.(problem)
-    this.#signer = relay.dkim && openSigner(relay.dkim, clock, lost)
+    const warn = (problem: string) => events.warned?.(problem)
+    this.#signer = relay.dkim && openSigner(relay.dkim, clock, warn)
+    this.#seats = new Seats(relay, clock, warn)
     this.#idle = new Idle(clock, relay.idleMs)
     setMaxListeners(0, this.#hangUp.signal)
   }
@@ -141,7 +144,7 @@ class RelayPool implements Pool, Lender {
   ): Promise<{ readonly lease: Lease } | Refused> {
     if (message && !this.#closed) this.#signAhead(message)
     const given = await this.#standIn(() => this.#waiting.wait(lane, signal, closing))
-    return 'wire' in given ? { lease: createLease(this.#name, given.wire, this, this.#signer) } : given
+    return 'wire' in given ? { lease: createLease(this.#name, given, this, this.#signer) } : given
   }
 
   /** The signer knows it when it is asked again; what is wrong with it is told then. */
@@ -153,8 +156,16 @@ class RelayPool implements Pool, Lender {
     return this.#standIn(() => this.#replacing.wait(signal, closing))
   }
 
-  giveBack(wire: Wire): void {
-    this.#waiting.returned(wire)
+  lendBehind(seat: Seat): void {
+    if (!this.#closed && this.#seats.openBehind(seat)) this.attend()
+  }
+
+  giveBack(seat: Seat): void {
+    this.#waiting.returned(seat)
+    if (this.#seats.leave(seat)) this.#keep(seat.wire)
+  }
+
+  #keep(wire: Wire): void {
     // Its end frees its place.
     if (!wire.alive) return
     if (this.#closed) this.#quit(wire, 'closing')
@@ -194,8 +205,10 @@ class RelayPool implements Pool, Lender {
     this.#makeRoom(most)
     while (this.#mayOpen(most)) void this.#openOne()
     // Where no new connection can be had a kept one has to do.
-    if (this.#opening === 0) this.#lendIdle(this.#replacing, (wire) => this.#replacing.serve({ wire }))
-    this.#lendIdle(this.#waiting, (wire) => this.#waiting.serve({ wire }, wire, most))
+    if (this.#opening === 0)
+      this.#lendIdle(this.#replacing, (wire) => this.#replacing.serve(this.#seats.take(wire)))
+    this.#lendIdle(this.#waiting, (wire) => this.#serveWaiting(this.#seats.take(wire), most))
+    if (this.#surplus(most) <= 0) this.#lendBehind(most)
     this.#idle.watch()
     this.#shared?.want(this.open, this.#wanted, this.#idle.size)
     this.#attendLater()
@@ -210,6 +223,19 @@ class RelayPool implements Pool, Lender {
     }
   }
 
+  #serveWaiting(seat: Seat, most: number): void {
+    this.#waiting.serve(seat, seat, most)
+  }
+
+  /** To those who get no connection of their own. */
+  #lendBehind(most: number): void {
+    while (this.#waiting.length > this.#opening) {
+      const seat = this.#seats.takeBehind()
+      if (seat === undefined) return
+      this.#serveWaiting(seat, most)
+    }
+  }
+
   /** Those that are there and stay, and one for each message that has none. */
   get #wanted(): number {
     const missing = this.#replacing.length + this.#waiting.length - this.#idle.size - this.#opening
@@ -218,13 +244,17 @@ class RelayPool implements Pool, Lender {
 
   /** Another process is to have what is too many here: idle ones go now, others after their message. */
   #makeRoom(most: number): void {
-    let surplus = this.#wires.size - this.#leaving.size + this.#opening - most
+    let surplus = this.#surplus(most)
     while (surplus > 0 && this.#idle.size > 0) {
       const wire = this.#idle.take()
       if (wire === undefined) continue
       this.#quit(wire, 'over_share')
       surplus -= 1
     }
+  }
+
+  #surplus(most: number): number {
+    return this.#wires.size - this.#leaving.size + this.#opening - most
   }
 
   #quit(wire: Wire, why: Closing): void {
@@ -288,7 +318,8 @@ class RelayPool implements Pool, Lender {
     this.#events.opened()
     void wire.ended.then(() => this.#onEnd(wire))
     void wire.closed.then((why) => this.#events.closed(why, wire.messages))
-    if (!this.#replacing.serve({ wire })) this.giveBack(wire)
+    if (this.#replacing.length > 0) this.#replacing.serve(this.#seats.take(wire))
+    else this.#keep(wire)
     this.attend()
   }
 
@@ -296,7 +327,7 @@ class RelayPool implements Pool, Lender {
     this.#idle.remove(wire)
     this.#wires.delete(wire)
     this.#leaving.delete(wire)
-    this.#waiting.returned(wire)
+    this.#seats.end(wire)
     this.attend()
   }
 

@@ -228,7 +228,7 @@ class RoutedRelays implements Relays, GuardedRelays {
       },
       closed: (why, messages) => events.closed(name, why, messages),
       failed: () => void this.#failedAt.set(name, this.#clock.monotonicMs()),
-      threadLost: (problem) => events.threadLost?.(name, problem),
+      warned: (problem) => events.warned?.(name, problem),
       wire: events.wire?.(name),
     }
   }

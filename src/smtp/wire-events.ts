@@ -25,8 +25,8 @@ export interface RelayEvents {
   opened(relay: string): void
   /** `messages` were begun on it. */
   closed(relay: string, why: Closing, messages: number): void
-  /** The thread that signs its messages is gone: they are signed without it until there is another one. */
-  threadLost?(relay: string, problem: string): void
+  /** Something is gone without which it goes on more slowly; `problem` says what, and for how long. */
+  warned?(relay: string, problem: string): void
   /** Asked once for each relay: who hears of its connections while they live. */
   wire?(relay: string): WireEvents
 }

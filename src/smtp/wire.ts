@@ -2,13 +2,15 @@
 // Nothing here decides whether a message is sent again; it says how far the exchange came.
 
 import type { SMTPError } from 'nodemailer/lib/smtp-connection'
+import { systemClock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
 import type { Exchange } from '../delivery/delivery.js'
 import { messageOf } from '../errors.js'
 import { unlessAborted } from '../linked-signal.js'
+import { within } from '../within.js'
 import { type Closing, closingAfter, closingBetween } from './closing.js'
 import { Connection } from './connection.js'
-import { exchangeOn, isWorn, type Outgoing, tidy } from './exchange.js'
+import { envelopeOf, exchangeOn, isWorn, type Outgoing, tidy } from './exchange.js'
 import { type Broken, faultOf, hungUp, type Place } from './fault.js'
 import { type LogIn, prepareLogIn } from './log-in.js'
 import { explainTlsFault } from './tls-fault.js'
@@ -24,12 +26,22 @@ export interface Wire {
   readonly ended: Promise<void>
   /** Why it ended: resolves at its end, once what was on it has settled. */
   readonly closed: Promise<Closing>
-  /** `abort` hangs up while the message is on the wire. */
-  send(outgoing: Outgoing, abort?: AbortSignal): Promise<Sent>
+  /** Whether a message may be sent while another one is on the wire: then its envelope goes out with that one's end. */
+  readonly pipelines: boolean
+  /** Whether it has ended with an envelope that went out ahead and was not answered in time, through no doing of this side. */
+  readonly lostAhead: boolean
+  send(outgoing: Outgoing, options?: SendOptions): Promise<Sent>
   /** Says QUIT and hangs up. */
   quit(why: Closing): void
   /** Hangs up at once. */
   drop(): void
+}
+
+export interface SendOptions {
+  /** Hangs up while the message is on the wire; the one before it is let finish. */
+  readonly abort?: AbortSignal | undefined
+  /** Called when the last of the message is about to go: from now on another one may be sent behind it. */
+  readonly ending?: (() => void) | undefined
 }
 
 export interface Sent {
@@ -46,9 +58,13 @@ export interface Greeting {
 
 export type OpenedWire = { readonly wire: Wire; readonly greeting: Greeting } | { readonly failure: Broken }
 
+/** How long a message waits for the one before it on its connection, at the most. */
+const BEHIND_MS = 10_000
 /** How long the answer to QUIT is waited for. */
 const QUIT_MS = 5_000
 const beforeLogin: Place = { phase: 'connect', stage: 'login' }
+const beforeMail: Place = { phase: 'envelope', stage: 'mail' }
+const endedHere: ReadonlySet<Closing> = new Set(['stopped', 'cut_off', 'closing', 'over_share', 'used_up'])
 
 /** Opens a connection and logs in, or gives up when `signal` is aborted. It never rejects. */
 export async function openWire(
@@ -131,6 +147,8 @@ class KeptWire implements Wire {
   readonly #connection: Connection
   readonly #relay: RelayConfig
   #messages = 0
+  /** Whether a message did not wait any longer for the one before it. */
+  #isLeft = false
   #sending: Promise<unknown> | undefined
   #why: Closing | undefined
 
@@ -156,17 +174,53 @@ class KeptWire implements Wire {
     return this.#messages
   }
 
-  async send(outgoing: Outgoing, abort?: AbortSignal): Promise<Sent> {
+  get pipelines(): boolean {
+    return this.#connection.pipelines
+  }
+
+  get lostAhead(): boolean {
+    const isOurs = !this.#isLeft && this.#why !== undefined && endedHere.has(this.#why)
+    return this.#connection.isAheadUnheard && !this.alive && !isOurs
+  }
+
+  async send(outgoing: Outgoing, options: SendOptions = {}): Promise<Sent> {
     this.#messages += 1
     const refusal = refusalHere(outgoing, this.#connection.capabilities)
     if (refusal) return { exchange: refusal, stale: false }
-    if (abort?.aborted) return { exchange: hungUp({ phase: 'envelope', stage: 'mail' }), stale: false }
-    const sending = this.#exchange(outgoing, abort)
+    if (options.abort?.aborted) return { exchange: hungUp(beforeMail), stale: false }
+    const before = this.#sending
+    return (
+      (before && (await this.#follow(before, outgoing, options))) ?? (await this.#start(outgoing, options))
+    )
+  }
+
+  /** Waits behind the message that is on the wire; undefined when its turn has come. */
+  async #follow(
+    before: Promise<unknown>,
+    outgoing: Outgoing,
+    { abort }: SendOptions,
+  ): Promise<Sent | undefined> {
+    this.#connection.follow(envelopeOf(outgoing))
+    const patienceMs = Math.min(this.#relay.timeoutMs, BEHIND_MS)
+    const isDone = await within(unlessAborted(before, abort), patienceMs, systemClock)
+    const isAborted = abort?.aborted === true
+    if (isDone && !isAborted && this.alive) return undefined
+    if (this.alive) {
+      // The relay has heard of it: the connection is of no use once the message before it is done.
+      this.#isLeft = !isAborted
+      void before.then(() => this.drop())
+    }
+    // Not a word of it was answered.
+    return { exchange: hungUp(beforeMail), stale: !isAborted }
+  }
+
+  async #start(outgoing: Outgoing, options: SendOptions): Promise<Sent> {
+    const sending = this.#exchange(outgoing, options)
     this.#sending = sending
     try {
       return await sending
     } finally {
-      this.#sending = undefined
+      if (this.#sending === sending) this.#sending = undefined
     }
   }
 
@@ -182,10 +236,10 @@ class KeptWire implements Wire {
     this.#connection.close()
   }
 
-  async #exchange(outgoing: Outgoing, abort: AbortSignal | undefined): Promise<Sent> {
+  async #exchange(outgoing: Outgoing, { abort, ending }: SendOptions): Promise<Sent> {
     const drop = () => this.drop()
     abort?.addEventListener('abort', drop, { once: true })
-    const exchange = await exchangeOn(this.#connection, this.#relay, outgoing)
+    const exchange = await exchangeOn(this.#connection, this.#relay, outgoing, ending)
     abort?.removeEventListener('abort', drop)
     const stale = this.#messages > 1 && isWorn(exchange)
     if (exchange.kind !== 'accepted') await tidy(this.#connection, exchange)

@@ -7,7 +7,7 @@ import { writeFiles } from '../cli/folder.js'
 const configOf = (env: Readonly<Record<string, string>>) =>
   parseConfig(workerSchema, workerConfigOf(parseEnvironment(env)), 'the configuration')
 
-test('the environment limits its one relay', () => {
+test('the environment limits its one relay, and says how it is spoken to', () => {
   const { relays, mxLookup } = configOf({
     FLUXMAIL_HOST: 'relay.example.com',
     FLUXMAIL_RATE_PER_SECOND: '12.5',
@@ -16,6 +16,7 @@ test('the environment limits its one relay', () => {
     FLUXMAIL_MAX_CONNECTIONS: '40',
     FLUXMAIL_MAX_CONNECTIONS_PER_WORKER: '20',
     FLUXMAIL_SELF_TUNING: 'off',
+    FLUXMAIL_PIPELINE_MESSAGES: 'on',
     FLUXMAIL_MX_LOOKUP: 'on',
   })
   expect(relays.main).toMatchObject({
@@ -25,6 +26,7 @@ test('the environment limits its one relay', () => {
     maxConnections: 40,
     maxConnectionsPerWorker: 20,
     selfTuning: false,
+    pipelineMessages: true,
   })
   expect(mxLookup).toBe(true)
 })

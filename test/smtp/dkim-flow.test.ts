@@ -4,6 +4,7 @@ import { systemClock } from '../../src/clock.js'
 import { judgeExchange } from '../../src/delivery/judge.js'
 import { createRawMessage, FluxMail, type Logger } from '../../src/index.js'
 import { createLease } from '../../src/smtp/lease.js'
+import type { Seat } from '../../src/smtp/seats.js'
 import { openWire, type Wire } from '../../src/smtp/wire.js'
 import { eventually } from '../helpers/eventually.js'
 import { type MailFlow, openMailFlow, openRedis, rowsTo } from '../helpers/mail-flow.js'
@@ -145,11 +146,12 @@ test('a message that cannot be signed is held, and its connection is given back'
   if ('failure' in opened) throw new Error(opened.failure.message)
   const given: Wire[] = []
   const lender = {
-    giveBack: (wire: Wire) => void given.push(wire),
+    giveBack: ({ wire }: Seat) => void given.push(wire),
+    lendBehind: () => undefined,
     replace: () => Promise.reject(new Error()),
   }
   const signer = { sign: () => Promise.reject(new Error('no entropy')) }
-  const exchange = await createLease('main', opened.wire, lender, signer).transmit(messageTo('a@example.com'))
+  const exchange = await createLease('main', opened, lender, signer).transmit(messageTo('a@example.com'))
   expect(judgeExchange(exchange)).toMatchObject({ kind: 'held', reason: { code: 'EDKIM' } })
   expect(given).toEqual([opened.wire])
   expect(relay.bodies).toEqual([])

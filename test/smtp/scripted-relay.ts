@@ -40,7 +40,7 @@ export async function openScriptedRelay(script: Script = {}, port = 0): Promise<
   const commands: string[] = []
   const bodies: string[] = []
   let connections = 0
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     // How a test ends a connection is its own affair.
     socket.on('error', () => undefined)
