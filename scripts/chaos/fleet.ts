@@ -92,7 +92,7 @@ export class Fleet implements AsyncDisposable {
     const { folder, redisUrl, name, relayPort, policy } = this.#options
     const workerName = `w${slot}-${this.started}`
     const config = join(folder, `${workerName}.json`)
-    writeFileSync(config, JSON.stringify(workerConfig(workerName, relayPort, policy)))
+    writeFileSync(config, JSON.stringify(workerConfig(workerName, relayPort, policy, slot % 2 === 1)))
     const env = {
       FLUXMAIL_REDIS_URL: redisUrl,
       FLUXMAIL_NAME: name,

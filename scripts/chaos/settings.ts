@@ -34,8 +34,11 @@ export function policyOf(lane: Lane, choice: PolicyChoice): Policy {
   return lane === 'bulk' ? 'hold' : 'resend'
 }
 
-/** The configuration file of one worker; `domain` is what the sink knows it by. */
-export function workerConfig(domain: string, port: number, choice: PolicyChoice) {
+/**
+ * The configuration file of one worker; `domain` is what the sink knows it by. One that `pipelines` has few connections,
+ * so that its envelopes go out ahead of the answers before them.
+ */
+export function workerConfig(domain: string, port: number, choice: PolicyChoice, pipelines: boolean) {
   const retry = { delaysMs: [250, 500, 1_000], jitter: 0.2, maxAgeMs }
   return {
     relays: {
@@ -46,7 +49,8 @@ export function workerConfig(domain: string, port: number, choice: PolicyChoice)
         ...login,
         timeoutMs: 3_000,
         finalReplyTimeoutMs,
-        maxConnectionsPerWorker: 6,
+        maxConnectionsPerWorker: pipelines ? 3 : 6,
+        pipelineMessages: pipelines,
         idleMs: 2_000,
         maxMessagesPerConnection: 40,
       },
