@@ -58,7 +58,7 @@ type RelayVariant = { readonly dkim: boolean | undefined; readonly far: boolean 
 
 function relayOf(bench: Bench, { dkim, far }: RelayVariant): Partial<RelayOptions> {
   const key = { domainName: 'garden.example', keySelector: 'bench', privateKeyFile: bench.dkimKey }
-  return { ...(dkim && { dkim: key }), ...(far && { maxConnectionsPerWorker: 1 }) }
+  return { ...(dkim && { dkim: key }), ...(far && { maxConnectionsPerWorker: 1, pipelineMessages: true }) }
 }
 
 async function measure(bench: Bench, name: string, size: SizeName, variant: Variant): Promise<Reading> {
