@@ -94,12 +94,15 @@ export class Shelf {
     if (block.count > 0) this.#blocks.push(block)
   }
 
-  /** A permit that was taken and not spent. */
+  /** A permit that was taken and not spent. Whoever had one that grew old needs another, so that two count as taken. */
   putBack({ at, until }: Block, now: number): void {
+    if (until <= now) {
+      this.discard({ at }, 1)
+      return
+    }
     this.#taken -= 1
     const [first] = this.waiting
-    if (until <= now) this.discard({ at }, 1)
-    else if (first === undefined) this.#blocks.unshift({ count: 1, at, until })
+    if (first === undefined) this.#blocks.unshift({ count: 1, at, until })
     else {
       this.#taken += 1
       first.serve(this, { count: 0, at, until })
