@@ -155,6 +155,8 @@ export class Connection extends SMTPConnection {
     super.send(toNodemailer(envelope), writtenElsewhere, (error, info) => done(error, info?.response))
     // What was said ahead and is not said now would be taken for the message after this one.
     if (this.#ahead !== '') this.close()
+    // The answers to what went out ahead may be here already.
+    else if (this.#hasAwaitedReply) this._processResponse()
   }
 
   /**
@@ -265,8 +267,19 @@ export class Connection extends SMTPConnection {
     return { outByteCount: 0, write, end: () => undefined }
   }
 
-  /** A reply is taken off once it has been acted on, so that its error is still about it. */
+  /** Replies that came together are acted on together; nodemailer would take a turn of the event loop for each. */
   _processResponse(): void {
+    do this.#processOne()
+    while (this.#hasAwaitedReply)
+  }
+
+  get #hasAwaitedReply(): boolean {
+    const { _responseQueue: queue, _responsePartial: isPartial, _responseActions } = this as unknown as Hidden
+    return !this.destroyed && _responseActions.length > 0 && queue.length > (isPartial ? 1 : 0)
+  }
+
+  /** A reply is taken off once it has been acted on, so that its error is still about it. */
+  #processOne(): void {
     const { _responseQueue: queue, _responsePartial } = this as unknown as Hidden
     const [reply = ''] = queue
     // Of one whose end is still to come nothing is taken.
