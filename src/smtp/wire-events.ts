@@ -6,8 +6,9 @@ import type { Closing } from './closing.js'
 
 /**
  * `connect` until the greeting, without the handshake of TLS from the beginning; `tls` that handshake, or STARTTLS and its
- * own; `auth` a login until it is taken or refused; `envelope` from MAIL to the go-ahead for DATA, or to the first
- * refusal; `data` from there to the reply to the final dot, without the time in which leave to send was asked for.
+ * own; `auth` a login until it is taken or refused; `envelope` from MAIL, or for one that went out ahead from the reply
+ * before it, to the go-ahead for DATA or to the first refusal; `data` from there to the reply to the final dot, without
+ * the time in which leave to send was asked for.
  */
 export type Phase = 'connect' | 'tls' | 'auth' | 'envelope' | 'data'
 
