@@ -128,28 +128,50 @@ function isRelaxed(piece: Buffer): boolean {
   return isSo
 }
 
-/** Writes relaxed bytes but blanks at their end, and says up to where. */
+/** Writes relaxed bytes but blanks at their end, and says up to where. What needs no relaxing is copied as it is. */
 function relax({ bytes, from, end, next }: Part, wasAfterBlank: boolean, out: Buffer, start: number): number {
-  let isAfterBlank = wasAfterBlank
   let to = start
+  let plainFrom = from
+  for (let at = wasAfterBlank ? from : unfit(bytes, from, end); at < end; at = unfit(bytes, at, end)) {
+    to = copy(bytes, plainFrom, at, out, to)
+    while (at < end && isBlank(bytes[at])) at += 1
+    plainFrom = at
+    if (at === end) return to
+    const isLineEnd = bytes[at] === CR && (at + 1 < bytes.length ? bytes[at + 1] : next) === LF
+    if (!isLineEnd) out[to++] = SPACE
+  }
+  return copy(bytes, plainFrom, end, out, to)
+}
+
+/** Where the next blank is that may not stay as it is, or the end. */
+function unfit(bytes: Buffer, from: number, end: number): number {
   for (let at = from; at < end; at += 1) {
     const byte = bytes[at] as number
-    if (byte === SPACE || byte === TAB) isAfterBlank = true
-    else {
-      if (isAfterBlank) {
-        const isLineEnd = byte === CR && (at + 1 < bytes.length ? bytes[at + 1] : next) === LF
-        if (!isLineEnd) out[to++] = SPACE
-        isAfterBlank = false
-      }
-      out[to++] = byte
-    }
+    if (byte > SPACE) continue
+    if (byte === TAB) return at
+    if (byte !== SPACE) continue
+    const after = at + 1 < end ? (bytes[at + 1] as number) : SPACE
+    if (after === SPACE || after === TAB || after === CR) return at
   }
-  return to
+  return end
+}
+
+/** What is copied by a call: for less the call is dearer than the bytes. */
+const FEW_BYTES = 64
+
+function copy(bytes: Buffer, from: number, end: number, out: Buffer, start: number): number {
+  const size = end - from
+  if (size >= FEW_BYTES) bytes.copy(out, start, from, end)
+  else for (let at = 0; at < size; at += 1) out[start + at] = bytes[from + at] as number
+  return start + size
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === SPACE || byte === TAB
 }
 
 function endsWithBlank({ bytes, end }: Part): boolean {
-  const last = bytes[end - 1]
-  return last === SPACE || last === TAB
+  return isBlank(bytes[end - 1])
 }
 
 const ROOM_BYTES = SLICE_BYTES + 1

@@ -17,22 +17,35 @@ export interface Signer {
 const LINE_LENGTH = 76
 const FOLD_LENGTH = 72
 
-/** `inPlace` makes whoever calls it wait for RSA, which is for a thread of its own. */
-export function createSigner(dkim: DkimConfig, clock: Clock, inPlace = false): Signer {
-  const signBytes = inPlace ? signInPlace : signOnPool
+export function createSigner(dkim: DkimConfig, clock: Clock): Signer {
+  const signatureOf = createSigning(dkim, clock)
   const signatures = new WeakMap<object, Promise<Buffer>>()
-  const pause = () => clock.sleep(0)
-  const above = headerAbove(dkim)
   return {
     sign(message, fixed = []) {
       const known = signatures.get(message)
       if (known) return known
-      const signature = signatureOf({ pieces: piecesOf(message), fixed }, { dkim, above, pause, signBytes })
+      const signature = signatureOf({ pieces: piecesOf(message), fixed }).then((text) =>
+        Buffer.from(text, 'latin1'),
+      )
       signatures.set(message, signature)
       signature.catch(() => signatures.delete(message))
       return signature
     },
   }
+}
+
+/** The same as Latin-1, made each time it is asked for. */
+export type Signing = (message: HashedBody) => Promise<string>
+
+/** `inPlace` makes whoever calls it wait for RSA, which is for a thread of its own. */
+export function createSigning(dkim: DkimConfig, clock: Clock, inPlace = false): Signing {
+  const means: Means = {
+    dkim,
+    above: headerAbove(dkim),
+    pause: () => clock.sleep(0),
+    signBytes: inPlace ? signInPlace : signOnPool,
+  }
+  return (message) => signatureOf(message, means)
 }
 
 type Above = (names: readonly string[]) => string
@@ -44,7 +57,7 @@ interface Means {
   readonly signBytes: (bytes: Buffer, key: DkimConfig['key']) => Promise<Buffer> | Buffer
 }
 
-async function signatureOf(message: HashedBody, { dkim, above, pause, signBytes }: Means): Promise<Buffer> {
+async function signatureOf(message: HashedBody, { dkim, above, pause, signBytes }: Means): Promise<string> {
   const { header, body } = split(message)
   const fields = parseFields(header)
   const names = signedNames(fields, dkim.skipFields)
@@ -52,7 +65,7 @@ async function signatureOf(message: HashedBody, { dkim, above, pause, signBytes 
   const value = relaxed(unsigned.slice(unsigned.indexOf(':') + 1))
   const signed = Buffer.from(`${signedFields(fields, names)}dkim-signature:${value}`, 'latin1')
   const signature = await signBytes(signed, dkim.key)
-  return Buffer.from(`${unsigned}${folded(signature.toString('base64'))}\r\n`, 'latin1')
+  return `${unsigned}${folded(signature.toString('base64'))}\r\n`
 }
 
 function split({ pieces, fixed }: HashedBody): { header: string; body: HashedBody } {

@@ -4,13 +4,13 @@
 import { parentPort } from 'node:worker_threads'
 import { systemClock } from '../clock.js'
 import { messageOf } from '../errors.js'
-import { createSigner, type Signer } from './dkim.js'
+import { createSigning, type Signing } from './dkim.js'
 import type { FromThread, ToThread, Work } from './signing-messages.js'
 
 /** So many signatures go back together while others are being made. */
 const TOGETHER = 8
 
-const signers = new Map<number, Signer>()
+const signers = new Map<number, Signing>()
 const shared = new Map<number, Buffer>()
 let numbers: number[] = []
 let texts: string[] = []
@@ -35,9 +35,9 @@ function settle(number: number, text: string, isFailed: boolean): void {
 
 async function sign(number: number, signer: number, pieces: readonly Buffer[]): Promise<void> {
   try {
-    const head = await signers.get(signer)?.sign(pieces)
+    const head = await signers.get(signer)?.({ pieces, fixed: [] })
     if (head === undefined) throw new TypeError(`there is no signer ${signer}`)
-    settle(number, head.toString('latin1'), false)
+    settle(number, head, false)
   } catch (error) {
     settle(number, messageOf(error), true)
   }
@@ -70,7 +70,7 @@ function take({ bytes, plan, shared: added, forgotten }: Work): void {
 parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'work') take(message)
   else if (message.kind === 'dismissal') signers.delete(message.signer)
-  else signers.set(message.signer, createSigner(message.dkim, systemClock, true))
+  else signers.set(message.signer, createSigning(message.dkim, systemClock, true))
 })
 // What cannot be read cannot be answered: the thread ends, and whoever waits signs by himself.
 parentPort?.on('messageerror', (error) => {

@@ -22,7 +22,8 @@ const usual = {
   pool: size(3_000, 6_000),
   source: size(2_000, 40_000),
   attachment: size(500, 2_000),
-  signed: size(5_000, 6_000),
+  // As many as without a signature, to which it is compared.
+  signed: size(5_000, 10_000),
   poolSigned: size(2_000, 4_000),
   long: size(5_000, 100_000),
   // Waits and computes next to nothing.
@@ -40,7 +41,7 @@ const quick: Readonly<Record<SizeName, Size>> = {
   pool: size(1_500, 1_500),
   source: size(2_000, 10_000),
   attachment: size(100, 200),
-  signed: size(3_000, 2_000),
+  signed: size(4_000, 3_000),
   poolSigned: size(800, 800),
   long: size(4_000, 10_000),
   far: size(5, 40),
