@@ -64,6 +64,12 @@ export interface Envelope {
 type Replied = (error: SMTPError | null | undefined, reply?: string) => void
 type Upgraded = (error?: Error | null, isSecure?: boolean) => void
 
+/** Where an envelope is rehearsed. */
+interface Stage {
+  readonly _responseActions: unknown[]
+  readonly commands: string[]
+}
+
 interface Command {
   readonly asked: Asked
   readonly isOther: boolean
@@ -88,6 +94,7 @@ export class Connection extends SMTPConnection {
   /** Whether this message's own commands went out ahead. */
   #wentAhead = false
   #isAheadUnheard = false
+  #stage: Stage | undefined
 
   constructor(relay: RelayConfig, events: WireEvents = noEvents) {
     super(connectionOptions(relay))
@@ -303,14 +310,21 @@ export class Connection extends SMTPConnection {
   #rehearse(envelope: Envelope): string {
     const { _maxAllowedSize: most } = this as unknown as Hidden
     if (!this.pipelines || (most > 0 && envelope.size > most)) return ''
-    const commands: string[] = []
-    const stage = Object.create(this, {
-      _responseActions: { value: [] },
-      _socket: { value: { cork: () => undefined, uncork: () => undefined } },
-      _sendCommand: { value: (command: string) => void commands.push(command) },
-    })
-    hidden._setEnvelope.call(stage, toNodemailer(envelope), () => undefined)
+    this.#stage ??= this.#buildStage()
+    const { _responseActions: actions, commands } = this.#stage
+    actions.length = 0
+    commands.length = 0
+    hidden._setEnvelope.call(this.#stage, toNodemailer(envelope), () => undefined)
     return (envelope.smtpUtf8 ? commands.map(withSmtpUtf8) : commands).join('\r\n')
+  }
+
+  /** This connection as nodemailer sees it, but for what it would send and wait for. */
+  #buildStage(): Stage {
+    const commands: string[] = []
+    const _socket = { cork: () => undefined, uncork: () => undefined }
+    const _sendCommand = (command: string) => void commands.push(command)
+    const own = { _responseActions: [], _socket, _sendCommand, commands }
+    return Object.assign(Object.create(this), own)
   }
 
   #toGoAhead(commands: string): Buffer {
