@@ -5,6 +5,9 @@ import SMTPConnection, { type SMTPEnvelope, type SMTPError } from 'nodemailer/li
 import { systemClock } from '../clock.js'
 import type { RelayConfig } from '../config.js'
 import type { Asked } from '../delivery/delivery.js'
+import { Ahead } from './ahead.js'
+import { connectionOptions } from './connection-options.js'
+import { type Envelope, toNodemailer, withSmtpUtf8 } from './envelope.js'
 import { Stopwatch } from './stopwatch.js'
 import type { Answered, WireEvents } from './wire-events.js'
 
@@ -19,6 +22,7 @@ interface Hidden {
   readonly _maxAllowedSize: number
   _connectToHost(options: object, secure: boolean): void
   _onConnect(): void
+  _onData(chunk: Buffer): void
   _onError(error: Error, type: string, reply: string, command: string): void
   _onTimeout(): void
   _sendCommand(command: string, logged?: string): void
@@ -50,17 +54,6 @@ const noEvents: WireEvents = { timed: () => undefined, replied: () => undefined 
 
 const hidden = SMTPConnection.prototype as unknown as Hidden
 
-/** What a message begins with. */
-export interface Envelope {
-  readonly from: string
-  readonly to: readonly string[]
-  /** Bytes. */
-  readonly size: number
-  readonly use8BitMime: boolean
-  /** Says SMTPUTF8 in MAIL FROM also when both addresses are ASCII. */
-  readonly smtpUtf8: boolean
-}
-
 type Replied = (error: SMTPError | null | undefined, reply?: string) => void
 type Upgraded = (error?: Error | null, isSecure?: boolean) => void
 
@@ -86,14 +79,9 @@ export class Connection extends SMTPConnection {
   #saysSmtpUtf8 = false
   /** Commands that are to go out in one write. */
   #batch: string | undefined
-  /** Whether the final dot of this message has been written. */
-  #hasEnded = false
-  /** Commands of the message after this one: those that wait for its end, and those that went out ahead of their turn. */
-  #following = ''
-  #ahead = ''
+  readonly #ahead = new Ahead()
   /** Whether this message's own commands went out ahead. */
   #wentAhead = false
-  #isAheadUnheard = false
   #stage: Stage | undefined
 
   constructor(relay: RelayConfig, events: WireEvents = noEvents) {
@@ -125,7 +113,7 @@ export class Connection extends SMTPConnection {
 
   /** Whether an envelope went out ahead, and the relay has not said a word about it. */
   get isAheadUnheard(): boolean {
-    return this.#isAheadUnheard
+    return this.#ahead.isUnheard
   }
 
   /** What the relay owes an answer to. */
@@ -156,12 +144,11 @@ export class Connection extends SMTPConnection {
    */
   carry(envelope: Envelope, beginBody: () => void, done: Replied): void {
     this.#beginBody = beginBody
-    this.#hasEnded = false
-    this.#following = ''
+    this.#ahead.begin()
     this.#saysSmtpUtf8 = envelope.smtpUtf8
     super.send(toNodemailer(envelope), writtenElsewhere, (error, info) => done(error, info?.response))
     // What was said ahead and is not said now would be taken for the message after this one.
-    if (this.#ahead !== '') this.close()
+    if (this.#ahead.isOut) this.close()
     // The answers to what went out ahead may be here already.
     else if (this.#hasAwaitedReply) this._processResponse()
   }
@@ -171,16 +158,19 @@ export class Connection extends SMTPConnection {
    * (RFC 2920, 3.1). Its turn comes with `carry`, once this message is done.
    */
   follow(envelope: Envelope): void {
-    const commands = this.#rehearse(envelope)
-    if (!this.#hasEnded) this.#following = commands
-    else if (commands !== '') this.write([this.#toGoAhead(commands)])
+    const now = this.#ahead.follow(this.#rehearse(envelope))
+    if (now) this.write([now])
+  }
+
+  /** Takes back what is to follow; false when it has gone out. */
+  unfollow(): boolean {
+    return this.#ahead.unfollow()
   }
 
   /** The last of a body, and the envelope that is to follow it, in one write. */
   writeEnd(pieces: readonly Buffer[]): void {
-    const following = this.#following
-    this.#hasEnded = true
-    this.write(following === '' ? pieces : [...pieces, this.#toGoAhead(following)])
+    const following = this.#ahead.end()
+    this.write(following ? [...pieces, following] : pieces)
   }
 
   write(pieces: readonly Buffer[]): void {
@@ -255,9 +245,8 @@ export class Connection extends SMTPConnection {
     hidden._setEnvelope.call(this, envelope, done)
     const batch = this.#batch
     this.#batch = undefined
-    this.#wentAhead = batch !== '' && batch === this.#ahead
-    if (this.#wentAhead) this.#ahead = ''
-    else if (batch !== '' && this.#ahead === '') hidden._sendCommand.call(this, batch)
+    this.#wentAhead = this.#ahead.claim(batch)
+    if (!this.#wentAhead && batch !== '') hidden._sendCommand.call(this, batch)
   }
 
   /** nodemailer would pipe the message through two streams and write the final dot by itself. */
@@ -272,6 +261,12 @@ export class Connection extends SMTPConnection {
     actions.push((reply) => hidden._actionSMTPStream.call(this, reply, done))
     const write = () => this.#beginBody()
     return { outByteCount: 0, write, end: () => undefined }
+  }
+
+  /** nodemailer acts on nothing while a reply is cut short, also on what came whole before it. */
+  _onData(chunk: Buffer): void {
+    hidden._onData.call(this, chunk)
+    if (this.#hasAwaitedReply) this._processResponse()
   }
 
   /** Replies that came together are acted on together; nodemailer would take a turn of the event loop for each. */
@@ -327,12 +322,6 @@ export class Connection extends SMTPConnection {
     return Object.assign(Object.create(this), own)
   }
 
-  #toGoAhead(commands: string): Buffer {
-    this.#ahead = commands
-    this.#isAheadUnheard = true
-    return Buffer.from(`${commands}\r\n`)
-  }
-
   #begin(asked: Asked): void {
     if (asked === 'tls') this.watch.run('tls')
     if (asked === 'login') this.watch.run('auth')
@@ -350,7 +339,7 @@ export class Connection extends SMTPConnection {
     const isRefused = code >= 400 && (to === 'mail' || to === 'rcpt')
     if (to === 'greeting') this.watch.end('connect')
     if (to === 'login' && !isChallenge) this.watch.end('auth')
-    if (to === 'mail') this.#isAheadUnheard = false
+    if (to === 'mail') this.#ahead.hear()
     if (to === 'data' || isRefused) this.watch.end('envelope')
     if (to === 'body') this.watch.end('data')
     this.#isInBody = to === 'data' && code < 400
@@ -361,37 +350,5 @@ export class Connection extends SMTPConnection {
     const [next] = this.#unanswered
     if (next === undefined) return this.#isInBody ? 'body' : 'other'
     return next.isOther || next.asked === 'connection' ? 'other' : next.asked
-  }
-}
-
-/** It keeps and changes what it is given. */
-function toNodemailer({ from, to, size, use8BitMime }: Envelope): SMTPEnvelope {
-  return { from, to: [...to], size, use8BitMime }
-}
-
-/** nodemailer looks at the addresses alone. */
-function withSmtpUtf8(command: string): string {
-  const adds = command.startsWith('MAIL FROM:') && !command.includes('> SMTPUTF8')
-  return adds ? command.replace('>', '> SMTPUTF8') : command
-}
-
-function connectionOptions(relay: RelayConfig) {
-  return {
-    host: relay.host,
-    port: relay.port,
-    secure: relay.useSsl,
-    requireTLS: relay.useTls,
-    ignoreTLS: !relay.useTls && !relay.useSsl,
-    ...(relay.domain === undefined ? {} : { name: relay.domain }),
-    // Said outright, or NODE_TLS_REJECT_UNAUTHORIZED would turn the check off for what never asked for it.
-    tls: { ...relay.tls, rejectUnauthorized: relay.tls?.rejectUnauthorized !== false },
-    connectionTimeout: relay.timeoutMs,
-    greetingTimeout: relay.timeoutMs,
-    dnsTimeout: relay.timeoutMs,
-    socketTimeout: relay.timeoutMs,
-    // What is hung up here must not trickle out of the socket's buffer afterwards.
-    socketCloseTimeout: 0,
-    // Loopback and private relays are what many people have.
-    allowInternalNetworkInterfaces: true,
   }
 }

@@ -7,8 +7,9 @@ import type { Asked, Exchange, LeaveAnswer, Transmission } from '../delivery/del
 import type { Stage } from '../delivery/replies.js'
 import { messageOf as wordsOf } from '../errors.js'
 import { carryBody, sizeOf } from './body.js'
-import type { Connection, Envelope } from './connection.js'
+import type { Connection } from './connection.js'
 import { piecesOf } from './data.js'
+import type { Envelope } from './envelope.js'
 import { type Broken, faultOf, hungUp, isRefusal, outOfTurn, type Place } from './fault.js'
 
 /** A message with what stands above it on the wire. */

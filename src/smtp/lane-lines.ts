@@ -39,7 +39,9 @@ export class LaneLines<T> {
   /** Serves who came first of the lane whose turn it is among `total` connections; `lent` is what it has until `returned`. */
   serve(given: T, lent: object, total: number): void {
     const waiting = this.#waiting()
-    const lane = waiting.length > 1 ? this.#next(waiting, total) : waiting[0]
+    // Of two on one connection both are in use.
+    const places = Math.max(total, this.#lent.size + 1)
+    const lane = waiting.length > 1 ? this.#next(waiting, places) : waiting[0]
     if (lane === undefined) return
     // Alone it earns as much as it pays.
     if (waiting.length > 1) this.#take(waiting, lane)

@@ -208,7 +208,7 @@ class RelayPool implements Pool, Lender {
     if (this.#opening === 0)
       this.#lendIdle(this.#replacing, (wire) => this.#replacing.serve(this.#seats.take(wire)))
     this.#lendIdle(this.#waiting, (wire) => this.#serveWaiting(this.#seats.take(wire), most))
-    if (this.#surplus(most) <= 0) this.#lendBehind(most)
+    this.#lendBehind(most)
     this.#idle.watch()
     this.#shared?.want(this.open, this.#wanted, this.#idle.size)
     this.#attendLater()
@@ -227,8 +227,12 @@ class RelayPool implements Pool, Lender {
     this.#waiting.serve(seat, seat, most)
   }
 
-  /** To those who get no connection of their own. */
+  /**
+   * To those who get no connection of their own. Not while one has to come to rest: to be closed, or for a message whose
+   * own is gone.
+   */
   #lendBehind(most: number): void {
+    if (this.#surplus(most) > 0 || this.#replacing.length > this.#opening) return
     while (this.#waiting.length > this.#opening) {
       const seat = this.#seats.takeBehind()
       if (seat === undefined) return

@@ -72,7 +72,7 @@ export class Seats {
     this.#ending.clear()
     const minutes = IN_TURN_MS / 60_000
     this.#lost(
-      `what was sent ahead (pipelineMessages) was not answered, or not in time: nothing is for ${minutes} minutes`,
+      `what was sent ahead (pipelineMessages) was not answered, or not in time: nothing goes ahead for ${minutes} minutes`,
     )
   }
 

@@ -64,7 +64,8 @@ const BEHIND_MS = 10_000
 const QUIT_MS = 5_000
 const beforeLogin: Place = { phase: 'connect', stage: 'login' }
 const beforeMail: Place = { phase: 'envelope', stage: 'mail' }
-const endedHere: ReadonlySet<Closing> = new Set(['stopped', 'cut_off', 'closing', 'over_share', 'used_up'])
+/** Why this side ends a connection that an answer may still come over. */
+const cutShort: ReadonlySet<Closing | undefined> = new Set(['cut_off', 'closing'])
 
 /** Opens a connection and logs in, or gives up when `signal` is aborted. It never rejects. */
 export async function openWire(
@@ -147,8 +148,6 @@ class KeptWire implements Wire {
   readonly #connection: Connection
   readonly #relay: RelayConfig
   #messages = 0
-  /** Whether a message did not wait any longer for the one before it. */
-  #isLeft = false
   #sending: Promise<unknown> | undefined
   #why: Closing | undefined
 
@@ -179,8 +178,7 @@ class KeptWire implements Wire {
   }
 
   get lostAhead(): boolean {
-    const isOurs = !this.#isLeft && this.#why !== undefined && endedHere.has(this.#why)
-    return this.#connection.isAheadUnheard && !this.alive && !isOurs
+    return this.#connection.isAheadUnheard && !this.alive && !cutShort.has(this.#why)
   }
 
   async send(outgoing: Outgoing, options: SendOptions = {}): Promise<Sent> {
@@ -205,11 +203,9 @@ class KeptWire implements Wire {
     const isDone = await within(unlessAborted(before, abort), patienceMs, systemClock)
     const isAborted = abort?.aborted === true
     if (isDone && !isAborted && this.alive) return undefined
-    if (this.alive) {
-      // The relay has heard of it: the connection is of no use once the message before it is done.
-      this.#isLeft = !isAborted
-      void before.then(() => this.drop())
-    }
+    // Once the relay has heard of it the connection is of no use when the message before it is done.
+    if (this.alive && !this.#connection.unfollow())
+      void before.then(() => this.#hangUp(isAborted ? 'cut_off' : 'fault'))
     // Not a word of it was answered.
     return { exchange: hungUp(beforeMail), stale: !isAborted }
   }
@@ -232,16 +228,22 @@ class KeptWire implements Wire {
   }
 
   drop(): void {
-    this.#why ??= this.#sending === undefined ? 'closing' : 'cut_off'
+    this.#hangUp(this.#sending === undefined ? 'closing' : 'cut_off')
+  }
+
+  #hangUp(why: Closing): void {
+    this.#why ??= why
     this.#connection.close()
   }
 
   async #exchange(outgoing: Outgoing, { abort, ending }: SendOptions): Promise<Sent> {
+    // What is sent behind it makes no kept connection of a new one.
+    const isKept = this.#messages > 1
     const drop = () => this.drop()
     abort?.addEventListener('abort', drop, { once: true })
     const exchange = await exchangeOn(this.#connection, this.#relay, outgoing, ending)
     abort?.removeEventListener('abort', drop)
-    const stale = this.#messages > 1 && isWorn(exchange)
+    const stale = isKept && isWorn(exchange)
     if (exchange.kind !== 'accepted') await tidy(this.#connection, exchange)
     if (this.#connection.destroyed) this.#why ??= closingAfter(exchange)
     return { exchange, stale }

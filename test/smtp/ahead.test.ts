@@ -4,7 +4,7 @@ import { systemClock } from '../../src/clock.js'
 import type { RelayOptions } from '../../src/config.js'
 import type { LeaveAnswer } from '../../src/delivery/delivery.js'
 import { createPool } from '../../src/smtp/pool.js'
-import { openScriptedRelay, type Script, type Session } from './scripted-relay.js'
+import { answerAfter, openScriptedRelay, type Script } from './scripted-relay.js'
 import { countedPool, forwardClock, gate, messageTo, never, relayTo, sendMany, sendOver } from './sending.js'
 
 const one = { maxConnections: 1, pipelineMessages: true } satisfies Partial<RelayOptions>
@@ -44,18 +44,6 @@ function watching(script: Script = {}): Script & { readonly seen: Watched } {
       return ''
     },
   }
-}
-
-/** Says it once `passed`; whatever is said meanwhile is held back, so that the answers keep their order. */
-function answerAfter(passed: Promise<void>, { socket, say }: Session, said: string): void {
-  const held: (string | Uint8Array)[] = []
-  const write = socket.write.bind(socket)
-  socket.write = (bytes: string | Uint8Array) => held.push(bytes) > 0
-  void passed.then(() => {
-    socket.write = write
-    say(said)
-    for (const bytes of held) if (socket.writable) write(bytes)
-  })
 }
 
 const lines = (index: number) => Buffer.from(`Subject: ${index}\r\n\r\nbody\r\n`)
@@ -178,7 +166,7 @@ test('a connection that is lost after a final dot is a doubt about one message, 
   expect(script.seen.together).toBe(1)
   expect(relay.bodies).toHaveLength(4)
   expect(warnings).toHaveLength(1)
-  expect(warnings[0]).toContain('nothing is for 10 minutes')
+  expect(warnings[0]).toContain('nothing goes ahead for 10 minutes')
   clock.forward(599_000)
   await sendMany(pool, 4)
   expect(script.seen.together).toBe(1)
@@ -193,6 +181,11 @@ test('a relay that answers a final dot twice gets the message behind it over ano
   await using relay = await openScriptedRelay({
     capabilities: ['PIPELINING'],
     answerBody: (_, { index }) => (index === 0 ? '250 taken\r\n250 taken indeed' : undefined),
+    answer: (command, session) => {
+      if (command !== 'DATA' || session.index > 0 || relay.bodies.length === 0) return undefined
+      answerAfter(systemClock.sleep(20), session, '354 go on')
+      return ''
+    },
   })
   using pool = countedPool(relay.port, one)
   expect(await sendMany(pool, 2)).toEqual(['accepted', 'accepted'])
@@ -312,7 +305,13 @@ test('no connection carries more than maxMessagesPerConnection', async () => {
 })
 
 test('a connection that another process is to have takes nothing more behind its message', async () => {
-  const script = watching()
+  const begun: number[] = []
+  const script = watching({
+    answer: (command, { index }) => {
+      if (command.startsWith('MAIL')) begun.push(index)
+      return undefined
+    },
+  })
   await using relay = await openScriptedRelay(script)
   let most = 2
   const sharing = { shared: { allowed: () => most, want: () => undefined } }
@@ -321,8 +320,11 @@ test('a connection that another process is to have takes nothing more behind its
   await expect.poll(() => relay.bodies.length).toBeGreaterThan(5)
   most = 1
   pool.attend()
+  const begunBefore = begun.length
   expect(await sending).toEqual(Array(40).fill('accepted'))
   expect(pool.open).toBe(1)
+  const switches = begun.slice(begunBefore + 2).filter((index, at, all) => at > 0 && index !== all[at - 1])
+  expect(switches).toEqual([])
 })
 
 test('a message that is too large for the relay is refused without a word of it on the wire', async () => {

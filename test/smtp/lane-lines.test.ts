@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import { LaneLines } from '../../src/smtp/lane-lines.js'
-import type { Wire } from '../../src/smtp/wire.js'
 import { never } from './sending.js'
 
-/** Who is served, when all lanes always wait and `total` connections come back in turn. */
+/** Who is served, when all lanes always wait and `places` on `total` connections come back in turn. */
 async function servedOf(
   shares: Readonly<Record<string, number>>,
   total: number,
   times: number,
+  places = total,
 ): Promise<Record<string, number>> {
   const lines = new LaneLines<string>(shares)
   const counts: Record<string, number> = {}
@@ -16,12 +16,12 @@ async function servedOf(
     for (let index = 0; index < times; index += 1)
       void lines.wait(lane, never, 'closing').then(() => (counts[lane] = (counts[lane] ?? 0) + 1))
   }
-  const wires = Array.from({ length: total }, () => ({}) as Wire)
+  const seats = Array.from({ length: places }, () => ({}))
   for (let time = 0; time < times; time += 1) {
-    const wire = wires[time % total]
-    if (wire === undefined) throw new Error('no wire')
-    lines.returned(wire)
-    lines.serve('wire', wire, total)
+    const seat = seats[time % places]
+    if (seat === undefined) throw new Error('no seat')
+    lines.returned(seat)
+    lines.serve('seat', seat, total)
   }
   await Promise.resolve()
   return counts
@@ -43,6 +43,12 @@ test('no lane waits for ever because another of the same share is served first',
     const counts = await servedOf({ first: 0.3, second: 0.3, third: 0.3 }, total, 90)
     for (const count of Object.values(counts)) expect(count).toBeGreaterThanOrEqual(20)
   }
+})
+
+test('shares are shares also where two messages have one connection', async () => {
+  const { transactional = 0, bulk = 0 } = await servedOf({ transactional: 0.8, bulk: 0.2 }, 10, 200, 20)
+  expect(transactional).toBeGreaterThanOrEqual(150)
+  expect(bulk).toBeGreaterThanOrEqual(30)
 })
 
 test('where there are connections for all, each lane has its share of them', async () => {

@@ -74,6 +74,18 @@ export async function openScriptedRelay(script: Script = {}, port = 0): Promise<
   }
 }
 
+/** Says it once `passed`; whatever is said meanwhile is held back, so that the answers keep their order. */
+export function answerAfter(passed: Promise<void>, { socket, say }: Session, said: string): void {
+  const held: (string | Uint8Array)[] = []
+  const write = socket.write.bind(socket)
+  socket.write = (bytes: string | Uint8Array) => held.push(bytes) > 0
+  void passed.then(() => {
+    socket.write = write
+    say(said)
+    for (const bytes of held) if (socket.writable) write(bytes)
+  })
+}
+
 function converse(session: Session, script: Script, commands: string[], bodies: string[]): void {
   const { socket, say } = session
   let input = ''
