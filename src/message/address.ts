@@ -12,8 +12,12 @@ import { readKnownFields } from './known-fields.js'
 const maxInputLength = 2000
 // What nobody reads in two ways, and most addresses are. A label of two hyphens may be punycode; the last label begins
 // with a letter, so that it is no number in any base.
-const everyday =
-  /^(?=[^@]{1,64}@)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?=.{1,253}$)(?!.*--)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
+const everydayLocal = /^[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*$/
+const everydayDomain =
+  /^(?=.{1,253}$)(?!.*--)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
+// Most of a list are in few domains, which are looked at once.
+const lowerDomains = new Map<string, string>()
+const MOST_DOMAINS = 1_000
 const maxLocalOctets = 64
 const maxNameLength = 256
 
@@ -82,7 +86,8 @@ export function formatMailbox(mailbox: Mailbox): string {
 }
 
 function parseMailboxText(text: string, field: string): Mailbox {
-  if (everyday.test(text)) return asMailbox(undefined, withLowerDomain(text))
+  const everyday = everydayAddress(text)
+  if (everyday !== undefined) return asMailbox(undefined, everyday)
   if (text.trim() === '') throw emptyAddress(field)
   if (text.length > maxInputLength) throw invalidEmail(field, `it is ${text.length} characters long`)
   parseHeaderText(text, field, 'invalid_email')
@@ -117,7 +122,8 @@ function parseMailboxObject(input: object, field: string): Mailbox {
     throw emptyAddress(`${field}.address`)
   }
   if (typeof address !== 'string') throw invalidEmail(`${field}.address`, `it is ${kindOf(address)}`)
-  if (everyday.test(address)) return asMailbox(optionalName(name, field), withLowerDomain(address))
+  const everyday = everydayAddress(address)
+  if (everyday !== undefined) return asMailbox(optionalName(name, field), everyday)
   parseHeaderText(address, `${field}.address`, 'invalid_email')
   const parsed = parseAddress(address, `${field}.address`)
   const mailbox = asMailbox(optionalName(name, field), parsed)
@@ -125,9 +131,24 @@ function parseMailboxObject(input: object, field: string): Mailbox {
   return mailbox
 }
 
-function withLowerDomain(address: string): string {
-  const at = address.indexOf('@')
-  return address.slice(0, at) + address.slice(at).toLowerCase()
+/** An everyday address in its normal form, undefined for any other. */
+function everydayAddress(text: string): string | undefined {
+  const at = text.indexOf('@')
+  if (at < 1 || at > maxLocalOctets || !everydayLocal.test(text.slice(0, at))) return undefined
+  const domain = text.slice(at + 1)
+  const lower = lowerDomains.get(domain) ?? lowerDomain(domain)
+  if (lower === undefined) return undefined
+  return lower === domain ? text : text.slice(0, at + 1) + lower
+}
+
+function lowerDomain(given: string): string | undefined {
+  if (!everydayDomain.test(given)) return undefined
+  // A copy: a slice would keep all of the text that it was cut from.
+  const domain = Buffer.from(given, 'latin1').toString('latin1')
+  const lower = domain.toLowerCase()
+  if (lowerDomains.size >= MOST_DOMAINS) lowerDomains.clear()
+  lowerDomains.set(domain, lower)
+  return lower
 }
 
 function optionalName(name: unknown, field: string): string | undefined {

@@ -3,17 +3,18 @@
 // No jobs are made here: the rows wait in their chunks until a worker unpacks them.
 
 import { createHash, randomBytes } from 'node:crypto'
-import type { Clock } from '../clock.js'
+import { afterTurn, type Clock } from '../clock.js'
 import type { ContentBundle } from '../content/content.js'
 import type { SendWindow } from '../delivery/send-window.js'
 import { FluxMailError, guarded, messageOf } from '../errors.js'
 import type { BatchStore, Importer } from '../store/batches.js'
+import { ChunkText } from '../store/chunk-text.js'
 import type { ChunkStore, NewChunk } from '../store/chunks.js'
 import type { ContentStore } from '../store/contents.js'
-import { chunkRows, pack, textOf } from '../store/packed-rows.js'
+import { chunkRows, packBytes } from '../store/packed-rows.js'
 import type { Room } from '../store/room.js'
 import { asImporter, createImporter } from './importer.js'
-import { parseRow } from './row.js'
+import { writeRow } from './row.js'
 import { bringsFiles, RowWithFiles, sharedBytes, storeRowFiles } from './row-files.js'
 
 export interface BatchOptions {
@@ -59,6 +60,8 @@ interface Intake {
   readonly options: BatchOptions
   /** Bytes of files that every email of the batch brings. */
   readonly shared: number
+  /** Texts that are written anew, one after the other. */
+  readonly spare: ChunkText[]
 }
 
 /** Enqueues a batch and resolves to its id once every row is acknowledged. */
@@ -72,7 +75,8 @@ export async function enqueueRows(
   const lane = options.lane ?? defaultBatchLane
   checkIterable(rows)
   const shared = sharedBytes(bundle)
-  const intake = { context, id, lane, contentHash: bundle.hash, importer: createImporter(), options, shared }
+  const own = { contentHash: bundle.hash, importer: createImporter(), spare: [] }
+  const intake = { context, id, lane, options, shared, ...own }
   await openBatch(intake, bundle)
   return asImporter(context.batches, context.clock, intake, async () => {
     const count = await storeAll(intake, rows)
@@ -109,11 +113,14 @@ async function storeAll(intake: Intake, rows: Rows): Promise<number> {
   let count = 0
   try {
     for await (const chunk of chunksOf(intake, rows)) {
-      const packed = packChunk(intake, await textsOf(intake, chunk, count), count)
+      const packed = packChunk(intake, await textOf(intake, chunk, count), count)
       last = inTurn(last, packed, (next) => storeChunk(intake, next))
       underWay.push(last)
       count += chunk.length
       if (underWay.length >= MOST_UNDER_WAY) await underWay.shift()
+      // What is stored next is asked for in the first turn, and written to Redis at its end.
+      await turn()
+      await turn()
     }
   } finally {
     // Where the rows broke off, what was read before it is acknowledged all the same.
@@ -121,6 +128,10 @@ async function storeAll(intake: Intake, rows: Rows): Promise<number> {
   }
   await last
   return count
+}
+
+function turn(): Promise<void> {
+  return new Promise(afterTurn)
 }
 
 /** Nothing is stored after a chunk that could not be. */
@@ -159,27 +170,39 @@ async function readChunk(
   const chunk: unknown[] = []
   while (chunk.length < chunkRows) {
     const count = before + chunk.length
-    const { done, value } = await readNext(iterator, count)
+    const next = readNext(iterator, count)
+    // A turn of the microtasks for each row would cost more than reading it.
+    const { done, value } = isPending(next) ? await settled(next, count) : next
     if (done) return chunk
     chunk.push(bringsFiles(value) ? await storeRowFiles(intake.context, intake, value, count) : value)
   }
   return chunk
 }
 
+type Result = IteratorResult<unknown>
+
 function readNext(iterator: Iterator<unknown> | AsyncIterator<unknown>, count: number) {
-  const failed = (cause: unknown) => {
-    const message = `rows threw after ${count} rows: ${messageOf(cause)}`
-    return new FluxMailError('invalid_params', message, { cause })
-  }
   try {
-    const next = iterator.next()
-    if (!(next instanceof Promise)) return next
-    return next.catch((cause: unknown) => {
-      throw failed(cause)
-    })
+    return iterator.next()
   } catch (cause) {
-    throw failed(cause)
+    throw failed(cause, count)
   }
+}
+
+function isPending(next: Result | PromiseLike<Result>): next is PromiseLike<Result> {
+  return typeof next === 'object' && next !== null && 'then' in next
+}
+
+async function settled(next: PromiseLike<Result>, count: number): Promise<Result> {
+  try {
+    return await next
+  } catch (cause) {
+    throw failed(cause, count)
+  }
+}
+
+function failed(cause: unknown, count: number): FluxMailError {
+  return new FluxMailError('invalid_params', `rows threw after ${count} rows: ${messageOf(cause)}`, { cause })
 }
 
 function checkIterable(rows: unknown): void {
@@ -200,48 +223,46 @@ function iteratorOf(rows: Rows): Iterator<unknown> | AsyncIterator<unknown> {
   return rows[Symbol.iterator]()
 }
 
-/** The text of each row, undefined where one cannot be a delivery. */
-async function textsOf(
-  { options }: Intake,
+/** The text of the rows, without those that cannot be deliveries. */
+async function textOf(
+  { options, spare }: Intake,
   rows: readonly unknown[],
   first: number,
-): Promise<(string | undefined)[]> {
-  const texts: (string | undefined)[] = []
-  for (const [index, row] of rows.entries()) {
-    const text = textOrError(row)
-    const given = row instanceof RowWithFiles ? row.row : row
-    if (text instanceof FluxMailError) await report(options, given, text, first + index)
-    texts.push(typeof text === 'string' ? text : undefined)
+): Promise<ChunkText> {
+  const text = spare.pop() ?? new ChunkText()
+  for (let index = 0; index < rows.length; index += 1) {
+    const row = rows[index]
+    const error = writeOrError(text, row)
+    if (error === undefined) continue
+    await report(options, row instanceof RowWithFiles ? row.row : row, error, first + index)
   }
-  return texts
+  return text
 }
 
-function textOrError(row: unknown): string | FluxMailError {
+function writeOrError(text: ChunkText, row: unknown): FluxMailError | undefined {
+  text.startRow()
   try {
-    if (!(row instanceof RowWithFiles)) return parseRow(row).text
-    return row.files instanceof FluxMailError ? row.files : parseRow(row.row, row.files).text
+    if (!(row instanceof RowWithFiles)) writeRow(text, row)
+    else if (row.files instanceof FluxMailError) throw row.files
+    else writeRow(text, row.row, row.files)
+    text.acceptRow()
+    return undefined
   } catch (thrown) {
     if (!(thrown instanceof FluxMailError)) throw thrown
+    text.rejectRow()
     return thrown
   }
 }
 
-async function packChunk(
-  { id, lane }: Intake,
-  rows: readonly (string | undefined)[],
-  first: number,
-): Promise<NewChunk> {
-  const text = Buffer.from(textOf(rows))
-  const accepted = rows.filter((row) => row !== undefined).length
-  return {
-    batchId: id,
-    lane,
-    number: first / chunkRows,
-    digest: sha256(text),
-    packed: await pack(text, rows),
-    accepted,
-    rejected: rows.length - accepted,
-  }
+async function packChunk({ id, lane, spare }: Intake, text: ChunkText, first: number): Promise<NewChunk> {
+  const { rows, accepted } = text
+  const bytes = text.end()
+  const digest = sha256(bytes)
+  const packed = await packBytes(bytes, text.bits)
+  text.clear()
+  spare.push(text)
+  const number = first / chunkRows
+  return { batchId: id, lane, number, digest, packed, accepted, rejected: rows - accepted }
 }
 
 async function storeChunk({ context, id, importer }: Intake, chunk: NewChunk): Promise<void> {

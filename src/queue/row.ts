@@ -6,6 +6,7 @@ import { FluxMailError, guarded, messageOf } from '../errors.js'
 import { parseMailbox } from '../message/address.js'
 import type { FileContent } from '../message/attachment.js'
 import type { AddressInput, Mailbox } from '../message/email-parts.js'
+import type { ChunkText } from '../store/chunk-text.js'
 import type { PackedFile } from '../store/packed-rows.js'
 
 /** A file that a row brings: its bytes, or text, never a path. */
@@ -25,21 +26,43 @@ const MAX_ROW_BYTES = 64 * 1024
 export interface ParsedRow {
   readonly recipient: Mailbox
   readonly variables: Readonly<Record<string, unknown>>
-  /** How it waits, as JSON: `[address, name or null, variables, files]`. Equal for rows that mean the same delivery. */
-  readonly text: string
 }
 
 /**
- * Checks a row, whose own files are stored already.
+ * Checks a row as it is when it is enqueued.
  *
  * @throws FluxMailError `invalid_params`, `invalid_email` or `no_email`
  */
-export function parseRow(row: unknown, files: readonly FileRef[] = []): ParsedRow {
-  // A row may be anything, and looking at it may throw.
-  return guarded('invalid_params', 'the row', () => readRow(row, files))
+export function parseRow(row: unknown): ParsedRow {
+  return guarded('invalid_params', 'the row', () => {
+    const read = readRow(row)
+    const variables = variablesOf(read)
+    jsonOf(variables)
+    return { recipient: read.recipient, variables }
+  })
 }
 
-function readRow(row: unknown, files: readonly FileRef[]): ParsedRow {
+/**
+ * Checks a row, whose own files are stored already, and writes how it waits, as JSON:
+ * `[address, name or null, variables, files]`. Equal for rows that mean the same delivery.
+ *
+ * @throws FluxMailError `invalid_params`, `invalid_email` or `no_email`
+ */
+export function writeRow(text: ChunkText, row: unknown, files: readonly FileRef[] = []): void {
+  // A row may be anything, and looking at it may throw.
+  guarded('invalid_params', 'the row', () => writeParts(text, readRow(row), files))
+}
+
+/** A row whose recipient is one, and its variables in the order of their names. */
+interface ReadRow {
+  readonly recipient: Mailbox
+  readonly shape: Shape
+  readonly values: readonly unknown[]
+  /** Whether nothing but their JSON can come of them, and none is a document by itself. */
+  readonly isPlain: boolean
+}
+
+function readRow(row: unknown): ReadRow {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
     throw new FluxMailError('invalid_params', 'a row must be an object { to, ...variables }')
   }
@@ -47,17 +70,73 @@ function readRow(row: unknown, files: readonly FileRef[]): ParsedRow {
   const to = Object.hasOwn(row, 'to') ? (row as Row).to : undefined
   if (to === undefined) throw withoutTo(names.filter((name) => name !== 'to'))
   const recipient = parseMailbox(to, 'to')
-  const variables = variablesOf(row as Row, names)
-  const json = jsonOf(variables)
-  if (json.length > MAX_ROW_BYTES / 4 && Buffer.byteLength(json) > MAX_ROW_BYTES) {
-    throw new FluxMailError(
-      'invalid_params',
-      `the variables of a row must be under ${MAX_ROW_BYTES} bytes of JSON`,
-    )
+  const shape = shapeOf(names)
+  const values: unknown[] = []
+  let isPlain = true
+  for (const name of shape.sorted) {
+    const value = (row as Row)[name]
+    isPlain &&= isPlainValue(value)
+    values.push(value)
   }
-  const name = recipient.name === undefined ? 'null' : JSON.stringify(recipient.name)
-  const own = files.length === 0 ? '' : `,${JSON.stringify(files.map(packedFile))}`
-  return { recipient, variables, text: `[${JSON.stringify(recipient.address)},${name},${json}${own}]` }
+  return { recipient, shape, values, isPlain }
+}
+
+function writeParts(text: ChunkText, read: ReadRow, files: readonly FileRef[]): void {
+  const { address, name } = read.recipient
+  text.bytes(json.opening)
+  text.string(address)
+  if (name === undefined) text.bytes(json.noName)
+  else {
+    text.bytes(json.comma)
+    text.string(name)
+    text.bytes(json.comma)
+  }
+  writeVariables(text, read)
+  if (files.length > 0) text.json(`,${JSON.stringify(files.map(packedFile))}`)
+  text.bytes(json.closing)
+}
+
+const json = {
+  opening: Buffer.from('['),
+  noName: Buffer.from(',null,'),
+  comma: Buffer.from(','),
+  closing: Buffer.from(']'),
+  noVariables: Buffer.from('{}'),
+  end: Buffer.from('}'),
+} as const
+
+function writeVariables(text: ChunkText, read: ReadRow): void {
+  const { shape, values, isPlain } = read
+  const start = text.length
+  if (shape.keys === undefined || !isPlain) text.json(jsonOf(variablesOf(read)))
+  else writePlain(text, shape.keys, values, start + MAX_ROW_BYTES)
+  if (text.length - start > MAX_ROW_BYTES) throw tooLarge()
+}
+
+function isPlainValue(value: unknown): boolean {
+  if (typeof value === 'string') return value.length <= MAX_ROW_BYTES
+  return typeof value === 'number' || typeof value === 'boolean' || value === null
+}
+
+/** Stops somewhere after `most` bytes. */
+function writePlain(
+  text: ChunkText,
+  keys: readonly Uint8Array[],
+  values: readonly unknown[],
+  most: number,
+): void {
+  for (let at = 0; at < keys.length && text.length <= most; at += 1) {
+    const [key, value] = [keys[at], values[at]]
+    if (key !== undefined) text.bytes(key)
+    if (typeof value === 'string') text.string(value)
+    else text.json(JSON.stringify(value))
+  }
+  text.bytes(keys.length === 0 ? json.noVariables : json.end)
+}
+
+function tooLarge(): FluxMailError {
+  const message = `the variables of a row must be under ${MAX_ROW_BYTES} bytes of JSON`
+  return new FluxMailError('invalid_params', message)
 }
 
 function packedFile({ hash, filename, contentType, size }: FileRef): PackedFile {
@@ -65,25 +144,44 @@ function packedFile({ hash, filename, contentType, size }: FileRef): PackedFile 
 }
 
 /** The variables in the order of their names, so that equal rows have equal texts. */
-function variablesOf(row: Row, names: readonly string[]): Record<string, unknown> {
+function variablesOf({ shape, values }: ReadRow): Record<string, unknown> {
   const variables: Record<string, unknown> = {}
-  for (const name of inOrder(names)) {
-    if (name === '__proto__') Object.defineProperty(variables, name, { value: row[name], ...plain })
-    else variables[name] = row[name]
+  for (const [at, name] of shape.sorted.entries()) {
+    if (name === '__proto__') Object.defineProperty(variables, name, { value: values[at], ...plain })
+    else variables[name] = values[at]
   }
   return variables
 }
 
-/** What the names of the last row came to: those of the next one are nearly always the same. */
-let last: { readonly names: readonly string[]; readonly sorted: readonly string[] } = {
-  names: [],
-  sorted: [],
+/** What the names of the fields of a row come to. */
+interface Shape {
+  readonly names: readonly string[]
+  /** Those of variables. */
+  readonly sorted: readonly string[]
+  /** What stands before each value in JSON; undefined where an object would not keep the order. */
+  readonly keys: readonly Uint8Array[] | undefined
 }
 
-function inOrder(names: readonly string[]): readonly string[] {
-  const isSame = names.length === last.names.length && names.every((name, at) => name === last.names[at])
-  if (!isSame) last = { names, sorted: names.filter((name) => !reserved.has(name)).sort() }
-  return last.sorted
+/** That of the last row: the next one nearly always has the same. */
+let last: Shape = { names: [], sorted: [], keys: [] }
+
+function shapeOf(names: readonly string[]): Shape {
+  if (!isSame(names, last.names)) {
+    const sorted = names.filter((name) => !reserved.has(name)).sort()
+    const isKept = !sorted.some((name) => /^\d+$/.test(name))
+    last = { names, sorted, keys: isKept ? sorted.map(keyOf) : undefined }
+  }
+  return last
+}
+
+function isSame(names: readonly string[], others: readonly string[]): boolean {
+  if (names.length !== others.length) return false
+  for (let at = 0; at < names.length; at += 1) if (names[at] !== others[at]) return false
+  return true
+}
+
+function keyOf(name: string, at: number): Uint8Array {
+  return Buffer.from(`${at === 0 ? '{' : ','}${JSON.stringify(name)}:`)
 }
 
 /** Fields of a row that are no variables. */
@@ -97,6 +195,12 @@ function withoutTo(fields: readonly string[]): FluxMailError {
 }
 
 function jsonOf(variables: Record<string, unknown>): string {
+  const all = stringified(variables)
+  if (all.length > MAX_ROW_BYTES / 4 && Buffer.byteLength(all) > MAX_ROW_BYTES) throw tooLarge()
+  return all
+}
+
+function stringified(variables: Record<string, unknown>): string {
   try {
     return JSON.stringify(variables)
   } catch (cause) {

@@ -13,7 +13,7 @@ export const chunkRows = 256
 export const chunkBytes = chunkRows / 8
 
 /** More is slower and saves little: a chunk repeats itself at short distances. */
-const LEVEL = 3
+const LEVEL = 2
 
 /** A file that a row brings: its SHA-256 in hex, name, type and size. */
 export type PackedFile = readonly [hash: string, filename: string, contentType: string, size: number]
@@ -31,8 +31,13 @@ export function textOf(rows: readonly (string | undefined)[]): string {
   return `[${rows.map((row) => row ?? '0').join(',')}]`
 }
 
-export async function pack(text: string | Buffer, rows: readonly (string | undefined)[]): Promise<Buffer> {
-  return Buffer.concat([bitsOf(rows), await deflate(text, { level: LEVEL })])
+export async function pack(text: string, rows: readonly (string | undefined)[]): Promise<Buffer> {
+  return packBytes(Buffer.from(text), bitsOf(rows))
+}
+
+/** The same from the bytes of the text and the bits of its rows. */
+export async function packBytes(text: Buffer, bits: Buffer): Promise<Buffer> {
+  return Buffer.concat([bits, await deflate(text, { level: LEVEL })])
 }
 
 /** Rows that wait by their place in the chunk, undefined where one was rejected or has become a job. */
