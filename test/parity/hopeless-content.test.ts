@@ -31,7 +31,8 @@ test.each(['no JSON', '[]', '{"v":1}', 'null'])(
     const { deliveries } = await flow.queue.enqueue(flow.mail.create(letter))
     for (const key of await redis.keys(`{${flow.name}}:v1:content:*`)) await redis.hset(key, 'json', json)
     await flow.work()
-    expect(await failureOf(flow, deliveries[0]?.id)).toContain('invalid_payload')
+    // Until its job has been moved, the ledger's words for it stand.
+    expect(await failureOf(flow, deliveries[0]?.id)).toMatch(/invalid[_ ]payload/)
   },
 )
 
