@@ -2,7 +2,7 @@
 // delivery waited for the connection is not spent; another one is waited for, so that nothing ever leaves in a burst.
 
 import type { Clock } from '../clock.js'
-import type { Delivery, Grant, Pass, Permission, Unsigned } from '../delivery/delivery.js'
+import type { Delivery, Grant, Pass, Permission, Ports } from '../delivery/delivery.js'
 import type { Pace } from '../delivery/permit.js'
 import type { Heard } from '../limits/tuner.js'
 import { linkSignals } from '../linked-signal.js'
@@ -27,17 +27,7 @@ export interface SpendingOptions {
 }
 
 export interface Spending {
-  /**
-   * Waits for a connection to a relay of the route, and spends the permit on it: that of `pass`, or another. `message` is
-   * signed meanwhile.
-   */
-  permit(
-    delivery: Delivery,
-    signal: AbortSignal,
-    sender: string,
-    pass?: Pass,
-    message?: Unsigned,
-  ): Promise<Permission>
+  permit: Ports['permit']
 }
 
 /** How long a delivery waits here for a permit and a connection at the same time. */

@@ -5,7 +5,7 @@ import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { RelayConfig } from '../config.js'
 import type { Asked, Exchange, LeaveAnswer, Transmission } from '../delivery/delivery.js'
 import type { Stage } from '../delivery/replies.js'
-import { messageOf as wordsOf } from '../errors.js'
+import { messageOf } from '../errors.js'
 import { carryBody, sizeOf } from './body.js'
 import type { Connection } from './connection.js'
 import { piecesOf } from './data.js'
@@ -30,10 +30,10 @@ export function exchangeOn(
 
 export function envelopeOf(outgoing: Outgoing): Envelope {
   const { from, to, eightBit = false, smtpUtf8 = false } = outgoing
-  return { from, to: [to], size: sizeOf(messageOf(outgoing)), use8BitMime: eightBit, smtpUtf8 }
+  return { from, to: [to], size: sizeOf(piecesToSend(outgoing)), use8BitMime: eightBit, smtpUtf8 }
 }
 
-function messageOf({ bytes, head }: Outgoing): readonly Buffer[] {
+function piecesToSend({ bytes, head }: Outgoing): readonly Buffer[] {
   return head ? [head, ...piecesOf(bytes)] : piecesOf(bytes)
 }
 
@@ -66,7 +66,7 @@ class Going {
 
   begin(): void {
     const { hasLines = false } = this.#outgoing
-    const message = messageOf(this.#outgoing)
+    const message = piecesToSend(this.#outgoing)
     this.#connection.once('end', this.#onEnd)
     const done = (error: SMTPError | null | undefined, reply = '') =>
       this.#settle(error ? exchangeOf(error, this.#place, this.#relay) : answered(reply, this.#place))
@@ -85,7 +85,7 @@ class Going {
       })
       if (answer !== undefined && answer !== 'ok') this.#settle({ kind: 'stopped', answer })
     } catch (error) {
-      const message = wordsOf(error)
+      const message = messageOf(error)
       this.#settle({ kind: 'broken', ...this.#place, code: 'ESTREAM', message, cause: error })
     }
   }

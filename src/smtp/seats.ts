@@ -41,9 +41,13 @@ export class Seats {
   /** Whether nobody is on its connection any more. */
   leave({ wire }: Seat): boolean {
     const others = (this.#taken.get(wire) ?? 1) - 1
-    if (others > 0) this.#taken.set(wire, others)
-    else this.#forget(wire)
-    return others === 0
+    if (others > 0) {
+      this.#taken.set(wire, others)
+      return false
+    }
+    this.#taken.delete(wire)
+    this.#ending.delete(wire)
+    return true
   }
 
   /** Whether there is a seat behind this one from now on. */
@@ -74,10 +78,5 @@ export class Seats {
     this.#lost(
       `what was sent ahead (pipelineMessages) was not answered, or not in time: nothing goes ahead for ${minutes} minutes`,
     )
-  }
-
-  #forget(wire: Wire): void {
-    this.#taken.delete(wire)
-    this.#ending.delete(wire)
   }
 }

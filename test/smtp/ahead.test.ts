@@ -46,6 +46,15 @@ function watching(script: Script = {}): Script & { readonly seen: Watched } {
   }
 }
 
+/** The answer to the first body comes once `passed`. */
+function slowFirst(passed: Promise<void>): NonNullable<Script['answerBody']> {
+  return (_, { index, say }) => {
+    if (index > 0) return undefined
+    void passed.then(() => say('250 taken'))
+    return ''
+  }
+}
+
 const lines = (index: number) => Buffer.from(`Subject: ${index}\r\n\r\nbody\r\n`)
 
 test('the next envelope comes in one piece with the final dot before it, and every message arrives once', async () => {
@@ -214,11 +223,7 @@ test('nobody waits behind a slow answer for longer than for any other: it goes o
   const isOver = gate()
   await using relay = await openScriptedRelay({
     capabilities: ['PIPELINING'],
-    answerBody: (_, { index, say }) => {
-      if (index > 0) return undefined
-      void isOver.passed.then(() => say('250 taken'))
-      return ''
-    },
+    answerBody: slowFirst(isOver.passed),
     answer: (command, { index }) => {
       const isBehind = index === 0 && relay.bodies.length > 0 && command !== 'QUIT'
       return isBehind ? '' : undefined
@@ -243,11 +248,7 @@ test('a message that is given up behind another one settles at once, and harms i
   const isHeard = gate()
   await using relay = await openScriptedRelay({
     capabilities: ['PIPELINING'],
-    answerBody: (_, { index, say }) => {
-      if (index > 0) return undefined
-      void isOver.passed.then(() => say('250 taken'))
-      return ''
-    },
+    answerBody: slowFirst(isOver.passed),
     answer: (command, { index }) => {
       if (index > 0 || relay.bodies.length === 0) return undefined
       if (command === 'DATA') isHeard.open()
